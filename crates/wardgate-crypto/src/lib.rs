@@ -1,1 +1,28 @@
-//! Placeholder.
+//! The cryptography of Wardgate: pure functions without I/O, clock or async.
+//!
+//! Every algorithm comes from a library that is reviewed elsewhere; what is here is how Wardgate uses them. Chance
+//! enters through [`Rng`] only, so that tests can repeat it.
+//!
+//! | to … | use |
+//! |---|---|
+//! | hand out a secret that is stored as a digest only | [`OpaqueToken`], [`Digest`] |
+//! | keep a secret in the database | [`MasterKey::seal`], [`MasterKey::open`] |
+//! | authenticate a value of our own | [`MasterKey::derive`], [`SubKey::hmac`] |
+//! | sign an access token | [`SigningKey`], [`jwt::encode`] |
+//! | store and check a password | [`password`] |
+
+mod digest;
+pub mod jwt;
+mod keypair;
+mod master_key;
+mod opaque;
+pub mod password;
+mod rng;
+mod seal;
+
+pub use digest::Digest;
+pub use keypair::{SigningError, SigningKey, SigningKeyError};
+pub use master_key::{MasterKey, MasterKeyError, SubKey};
+pub use opaque::OpaqueToken;
+pub use rng::{Rng, SeededRng, SystemRng};
+pub use seal::SealError;

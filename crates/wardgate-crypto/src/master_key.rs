@@ -1,0 +1,168 @@
+//! The one secret an operator keeps, and the keys derived from it.
+
+use std::fmt;
+
+use aws_lc_rs::{hkdf, hmac};
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use zeroize::Zeroizing;
+
+use crate::rng::{self, Rng};
+
+/// Fewer different bytes than this in 32 do not come from a random source: the chance is under one in 10^18.
+const MIN_DIFFERENT_BYTES: usize = 16;
+
+/// Words that people leave in example configurations.
+const PLACEHOLDERS: [&str; 6] =
+    ["changeme", "change-me", "change_me", "placeholder", "replace-me", "your-secret"];
+
+const ANY_PADDING: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The 256-bit key under which everything secret in the database lies (S-139).
+///
+/// It never encrypts anything itself: each purpose has its own key, derived with HKDF-SHA-256 (RFC 5869).
+#[derive(Clone)]
+pub struct MasterKey(Zeroizing<[u8; 32]>);
+
+/// Why a text is no master key. The text itself is never repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MasterKeyError {
+    /// Neither base64 nor 64 hexadecimal digits.
+    #[error("the master key must be base64 or 64 hexadecimal digits")]
+    Encoding,
+    /// Not 32 bytes.
+    #[error("the master key must be exactly 32 bytes")]
+    Length,
+    /// Something typed rather than drawn at random.
+    #[error("the master key is a placeholder; draw a random one, for example with `openssl rand -base64 32`")]
+    Placeholder,
+}
+
+impl MasterKey {
+    /// Draws a new key.
+    pub fn generate(rng: &dyn Rng) -> Self {
+        Self(Zeroizing::new(rng::array(rng)))
+    }
+
+    /// Reads a key from base64 (either alphabet, with or without padding) or 64 hexadecimal digits; white space
+    /// around it is ignored, because files end with a newline.
+    ///
+    /// # Errors
+    /// [`MasterKeyError::Placeholder`] for the words of example files, for bytes that are all printable, that count
+    /// up evenly or that repeat: whoever can guess the key reads every secret in the database (S-140).
+    pub fn from_base64(text: &str) -> Result<Self, MasterKeyError> {
+        let text = text.trim();
+        let lowered = Zeroizing::new(text.to_ascii_lowercase());
+        if PLACEHOLDERS.iter().any(|word| lowered.contains(word)) {
+            return Err(MasterKeyError::Placeholder);
+        }
+        let bytes = decode(text)?;
+        let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| MasterKeyError::Length)?;
+        let key = Zeroizing::new(key);
+        if looks_typed(&key) { Err(MasterKeyError::Placeholder) } else { Ok(Self(key)) }
+    }
+
+    /// The key in padded base64, for the file it is kept in.
+    pub fn to_base64(&self) -> Zeroizing<String> {
+        Zeroizing::new(STANDARD.encode(self.0.as_slice()))
+    }
+
+    /// The key for one purpose.
+    ///
+    /// Keys of different purposes tell nothing about each other, so a fault in one use cannot spread (S-143).
+    pub fn derive(&self, purpose: &str) -> SubKey {
+        self.derive_in("derive", purpose)
+    }
+
+    /// `domain` keeps keys that encrypt apart from keys that authenticate, should both use one purpose.
+    pub(crate) fn derive_in(&self, domain: &str, purpose: &str) -> SubKey {
+        let info = [b"wardgate/1/".as_slice(), domain.as_bytes(), b"/", purpose.as_bytes()];
+        SubKey(Zeroizing::new(hkdf_sha256(b"wardgate", self.0.as_slice(), &info)))
+    }
+
+    /// A name for the key: 16 hexadecimal digits, derived, from which nothing about the key can be learnt.
+    pub fn id(&self) -> String {
+        let name = self.derive_in("id", "").hmac(&[]);
+        name[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+fn decode(text: &str) -> Result<Zeroizing<Vec<u8>>, MasterKeyError> {
+    // 64 characters of base64 would be 48 bytes, so the two forms cannot be confused.
+    if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return decode_hex(text);
+    }
+    let standard = Zeroizing::new(text.replace('-', "+").replace('_', "/"));
+    ANY_PADDING.decode(standard.as_str()).map(Zeroizing::new).map_err(|_| MasterKeyError::Encoding)
+}
+
+fn decode_hex(text: &str) -> Result<Zeroizing<Vec<u8>>, MasterKeyError> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 2));
+    for position in (0..text.len()).step_by(2) {
+        let pair = text.get(position..position + 2).ok_or(MasterKeyError::Encoding)?;
+        bytes.push(u8::from_str_radix(pair, 16).map_err(|_| MasterKeyError::Encoding)?);
+    }
+    Ok(bytes)
+}
+
+fn looks_typed(key: &[u8; 32]) -> bool {
+    let printable = key.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ');
+    let step = key[1].wrapping_sub(key[0]);
+    let even_steps = key.windows(2).all(|pair| pair[1].wrapping_sub(pair[0]) == step);
+    let mut sorted = Zeroizing::new(*key);
+    sorted.sort_unstable();
+    let different = 1 + sorted.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    printable || even_steps || different < MIN_DIFFERENT_BYTES
+}
+
+/// HKDF with SHA-256 (RFC 5869), the first block of output.
+fn hkdf_sha256(salt: &[u8], secret: &[u8], info: &[&[u8]]) -> [u8; 32] {
+    let mut key = [0; 32];
+    hkdf::Salt::new(hkdf::HKDF_SHA256, salt)
+        .extract(secret)
+        .expand(info, hkdf::HKDF_SHA256)
+        .and_then(|output| output.fill(&mut key))
+        .expect("one block is never too long, and the buffer has its length");
+    key
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MasterKey({})", self.id())
+    }
+}
+
+/// A key for one purpose, derived from the master key.
+#[derive(Clone)]
+pub struct SubKey(Zeroizing<[u8; 32]>);
+
+impl SubKey {
+    /// HMAC-SHA-256 over `parts`, each preceded by its length as eight bytes, big-endian.
+    ///
+    /// The lengths make the cuts part of what is authenticated: `["ab", "c"]` and `["a", "bc"]` differ.
+    pub fn hmac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, self.0.as_slice()));
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        let mut tag = [0; 32];
+        tag.copy_from_slice(context.sign().as_ref());
+        tag
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SubKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SubKey(..)")
+    }
+}
