@@ -1,0 +1,114 @@
+//! The JSON Schema of `wardgate.toml` and the page of documentation, both made from the embedded file and the
+//! tables of limits.
+
+use std::fmt::Write;
+
+use serde_json::{Map, Value, json};
+
+use super::limit::{Limit, limit};
+use super::shape::{Kind, Section, Setting, shape};
+
+/// ECMA 262 pattern of what `duration::parse` reads.
+const DURATION: &str = "^(0|(?=[0-9])([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?)$";
+
+const INTRODUCTION: &str = "\
+# Configuration
+
+This page is made from `wardgate.default.toml`; `cargo test -p wardgate-server` compares the two.
+
+Settings are read from four places, each over the one before: the defaults, the file (`--config FILE`, else
+`wardgate.toml` in the working directory if there is one), the environment, the flags. A name that is not known is
+refused, and all faults are shown at once with their line or variable and what to write instead:
+`wardgate config check`. `wardgate config show` prints what is in force and where it comes from,
+`wardgate config schema` a JSON Schema for editors.
+
+In the environment a setting is `WARDGATE_<SECTION>__<KEY>`; other names that begin with `WARDGATE_` but have no double
+underscore are left alone. Lists are separated by commas. `_FILE` behind the name reads the value from the file it
+names, without the newline at its end: `WARDGATE_SERVER__MASTER_KEY_FILE=/run/secrets/master_key`.
+
+A duration is numbers with units: `250ms`, `30s`, `15m`, `1h30m`, `7d`. A path in the file is relative to the file's
+folder, any other to the working directory.
+
+Only `serve` and `config check` ask for everything. Other commands need the database and the master key, and mind no
+fault of any other setting.
+";
+
+/// The JSON Schema (draft 2020-12) of the configuration file.
+pub(crate) fn schema() -> Value {
+    let sections = shape().sections.iter().map(|section| (section.name.to_owned(), section_schema(section)));
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "wardgate.toml",
+        "type": "object",
+        "additionalProperties": false,
+        "properties": sections.collect::<Map<_, _>>(),
+    })
+}
+
+fn section_schema(section: &Section) -> Value {
+    let settings = of_section(section).map(|setting| (setting.name.to_owned(), setting_schema(setting)));
+    json!({
+        "type": "object",
+        "description": section.doc.join(" "),
+        "additionalProperties": false,
+        "properties": settings.collect::<Map<_, _>>(),
+    })
+}
+
+fn setting_schema(setting: &Setting) -> Value {
+    let mut schema = json!({ "description": setting.doc.join(" ") });
+    let sample = if setting.has_default { "default" } else { "examples" };
+    schema[sample] = if setting.has_default { setting.sample.clone() } else { json!([setting.sample]) };
+    match setting.kind {
+        Kind::Text => schema["type"] = json!("string"),
+        Kind::Integer => schema["type"] = json!("integer"),
+        Kind::Boolean => schema["type"] = json!("boolean"),
+        Kind::List => (schema["type"], schema["items"]) = (json!("array"), json!({ "type": "string" })),
+    }
+    match limit(&setting.path) {
+        Some(Limit::Integer(min, max)) => (schema["minimum"], schema["maximum"]) = (json!(min), json!(max)),
+        Some(Limit::OneOf(words)) => schema["enum"] = json!(words),
+        Some(Limit::Duration(..)) => schema["pattern"] = json!(DURATION),
+        None => {}
+    }
+    schema
+}
+
+/// `docs/config.md`.
+pub(crate) fn docs_page() -> String {
+    let mut page = String::from(INTRODUCTION);
+    for section in &shape().sections {
+        // Writing to a String cannot fail.
+        let _ = write!(page, "\n## `[{}]`\n\n{}\n", section.name, section.doc.join("\n"));
+        for setting in of_section(section) {
+            let _ = write!(
+                page,
+                "\n### `{}`\n\n{}\n\n{}\n",
+                setting.path,
+                setting.doc.join("\n"),
+                facts(setting)
+            );
+        }
+    }
+    page
+}
+
+/// The line under a setting's description.
+fn facts(setting: &Setting) -> String {
+    let default = match setting.has_default {
+        true => format!("Default: `{}`", setting.sample),
+        false => format!("No default; example: `{}`", setting.sample),
+    };
+    let limit = match limit(&setting.path) {
+        Some(Limit::OneOf(words)) => format!(" One of `{}`.", words.join("`, `")),
+        Some(Limit::Integer(min, max)) => format!(" From {min} to {max}."),
+        Some(Limit::Duration(min, max)) => format!(" From {min} to {max}."),
+        None => String::new(),
+    };
+    format!("{default}.{limit} Environment: `{}`.", setting.variable())
+}
+
+fn of_section(section: &Section) -> impl Iterator<Item = &'static Setting> {
+    let name = section.name;
+    shape().settings.iter().filter(move |setting| setting.section == name)
+}

@@ -1,0 +1,131 @@
+//! The server's configuration: `wardgate.default.toml` ← file ← environment ← flags.
+//!
+//! `load` reads the layers, `Config::check` judges the values; both note every fault and go on, so that one run
+//! shows all of them. The embedded file says which settings exist (`shape`), one table a section says what they
+//! may be (`limit`), and the schema and the documentation are made from the two (`describe`).
+
+mod address;
+mod check;
+mod database;
+mod describe;
+mod duration;
+mod environment;
+mod fault;
+mod file;
+mod layer;
+mod limit;
+mod load;
+mod nearest;
+mod password;
+mod registration;
+mod secret;
+mod server;
+mod shape;
+mod show;
+mod telemetry;
+mod tokens;
+
+use check::Checker;
+
+pub(crate) use address::Network;
+pub(crate) use database::{Database, DatabaseUrl};
+pub(crate) use describe::{docs_page, schema};
+pub(crate) use environment::of_process;
+pub(crate) use fault::{Fault, Place, report};
+pub(crate) use file::ConfigFile;
+pub(crate) use load::{Flag, RawConfig, load};
+pub(crate) use password::{Password, Scheme};
+pub(crate) use registration::Registration;
+pub(crate) use secret::Secret;
+pub(crate) use server::{Cors, Server};
+pub(crate) use shape::DEFAULTS;
+pub(crate) use show::{show, show_json};
+pub(crate) use telemetry::{Format, Telemetry};
+pub(crate) use tokens::{Signing, Tokens};
+
+/// Which rules a configuration is judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// `serve --dev`: loopback only; issuer and master key may be absent.
+    Dev,
+    /// `serve` and `config check`: refuses what is unsafe.
+    Production,
+    /// Every other command: needs the database and the master key, and minds no other setting.
+    Tool,
+}
+
+/// Settings that were checked and belong together.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) server: Server,
+    pub(crate) database: Database,
+    pub(crate) tokens: Tokens,
+    pub(crate) password: Password,
+    pub(crate) registration: Registration,
+    pub(crate) telemetry: Telemetry,
+}
+
+impl Config {
+    /// Judges the values by the rules of `mode`.
+    ///
+    /// # Errors
+    /// All faults, those met while loading first. In `Mode::Tool` only those of the database and the master key:
+    /// a setting with any other fault counts as not given.
+    pub(crate) fn check(raw: &RawConfig, mode: Mode) -> Result<Self, Vec<Fault>> {
+        if mode == Mode::Tool { Self::for_tool(raw.clone()) } else { Self::attempt(raw, mode) }
+    }
+
+    fn attempt(raw: &RawConfig, mode: Mode) -> Result<Self, Vec<Fault>> {
+        let mut checker = Checker::new(raw, mode);
+        let config = Self::sections(&mut checker);
+        let faults = checker.finish();
+        config.filter(|_| faults.is_empty()).ok_or(faults)
+    }
+
+    /// Checks every section before the first `?`, so that a fault in one hides none in another.
+    fn sections(checker: &mut Checker<'_>) -> Option<Self> {
+        let server = server::check(checker);
+        let database = database::check(checker);
+        let tokens = tokens::check(checker);
+        let password = password::check(checker);
+        let registration = registration::check(checker);
+        let telemetry = telemetry::check(checker);
+        Some(Self {
+            server: server?,
+            database: database?,
+            tokens: tokens?,
+            password: password?,
+            registration: registration?,
+            telemetry: telemetry?,
+        })
+    }
+
+    fn for_tool(mut raw: RawConfig) -> Result<Self, Vec<Fault>> {
+        raw.faults.retain(matters_to_tools);
+        loop {
+            let faults = match Self::attempt(&raw, Mode::Tool) {
+                Ok(config) => return Ok(config),
+                Err(faults) => faults,
+            };
+            if faults.iter().any(matters_to_tools) {
+                return Err(faults.into_iter().filter(matters_to_tools).collect());
+            }
+            if !raw.forget_faulty(&faults) {
+                return Err(faults);
+            }
+        }
+    }
+}
+
+/// A file that is not TOML matters too: nobody knows what it says of the database.
+fn matters_to_tools(fault: &Fault) -> bool {
+    fault.key.as_deref().is_none_or(is_essential)
+}
+
+/// The settings that every command needs.
+fn is_essential(path: &str) -> bool {
+    path.starts_with("database.") || path.starts_with("server.master_key")
+}
+
+#[cfg(test)]
+mod tests;

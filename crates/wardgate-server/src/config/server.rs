@@ -1,0 +1,164 @@
+//! `[server]`: where it listens, what it is called, and the key that protects its data.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::Mode;
+use super::address::{self, Network, Origin};
+use super::check::Checker;
+use super::limit::Limit;
+use super::secret::{self, MASTER_KEY_BYTES, Secret};
+
+pub(crate) const LIMITS: &[(&str, Limit)] = &[("server.shutdown_grace", Limit::Duration("0s", "10s"))];
+
+const LISTEN: &str = "server.listen";
+const ISSUER: &str = "server.issuer";
+const MASTER_KEY: &str = "server.master_key";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawServer {
+    listen: String,
+    issuer: Option<String>,
+    behind_proxy: bool,
+    trusted_proxies: Vec<String>,
+    docs: bool,
+    cors_origins: Vec<String>,
+    shutdown_grace: String,
+    master_key: Option<Secret<String>>,
+}
+
+/// The checked section.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    pub(crate) listen: SocketAddr,
+    /// `None` only outside production: under `--dev` it is then `http://` and the address really listened on.
+    pub(crate) issuer: Option<String>,
+    pub(crate) behind_proxy: bool,
+    pub(crate) trusted_proxies: Vec<Network>,
+    pub(crate) docs: bool,
+    pub(crate) cors: Cors,
+    /// At most ten seconds: the process must be gone by then.
+    pub(crate) shutdown_grace: Duration,
+    /// `None` only outside production: the one that `--dev` made lies in the data folder.
+    pub(crate) master_key: Option<Secret<[u8; MASTER_KEY_BYTES]>>,
+}
+
+/// Which pages of other origins may call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cors {
+    /// Exactly these, letter by letter.
+    pub(crate) origins: Vec<String>,
+    /// And any `http(s)://` on a loopback host, whatever the port: `--dev` only.
+    pub(crate) any_loopback: bool,
+}
+
+pub(super) fn check(checker: &mut Checker<'_>) -> Option<Server> {
+    let raw: RawServer = checker.section("server");
+    let dev = checker.mode == Mode::Dev;
+    let listen = listen(checker, &raw.listen, raw.behind_proxy);
+    let issuer = issuer(checker, raw.issuer.as_deref());
+    let master_key = master_key(checker, raw.master_key.as_ref());
+    let example = "an address or a network, such as \"10.0.0.0/8\"";
+    let trusted_proxies =
+        checker.items("server.trusted_proxies", &raw.trusted_proxies, example, Network::parse);
+    let example = "an origin as browsers send it, such as \"https://app.example.com\"";
+    let origins = checker.items("server.cors_origins", &raw.cors_origins, example, origin);
+    let shutdown_grace = checker.duration("server.shutdown_grace", &raw.shutdown_grace);
+    Some(Server {
+        listen: listen?,
+        issuer,
+        behind_proxy: raw.behind_proxy,
+        trusted_proxies: trusted_proxies?,
+        docs: raw.docs || (dev && !checker.is_given("server.docs")),
+        cors: Cors { origins: origins?, any_loopback: dev },
+        shutdown_grace: shutdown_grace?,
+        master_key,
+    })
+}
+
+fn listen(checker: &mut Checker<'_>, text: &str, behind_proxy: bool) -> Option<SocketAddr> {
+    let Ok(address) = text.parse::<SocketAddr>() else {
+        checker.fault(LISTEN, "is no address and port", "\"127.0.0.1:8080\", or \"[::1]:8080\" for IPv6");
+        return None;
+    };
+    let loopback = address.ip().to_canonical().is_loopback();
+    match checker.mode {
+        Mode::Dev if !loopback => {
+            let remedy = "\"127.0.0.1:8080\", or a production configuration without --dev";
+            checker.fault(LISTEN, "is no loopback address, and --dev takes no other", remedy);
+        }
+        // Passwords and tokens would cross the network for all to read. (S-136)
+        Mode::Production if !loopback && !behind_proxy => checker.fault(
+            LISTEN,
+            "would serve plain HTTP to the network",
+            "\"127.0.0.1:8080\" behind a TLS proxy on this machine, or behind_proxy = true if one elsewhere ends TLS",
+        ),
+        _ => {}
+    }
+    Some(address)
+}
+
+fn issuer(checker: &mut Checker<'_>, text: Option<&str>) -> Option<String> {
+    let Some(text) = text else {
+        if checker.mode == Mode::Production {
+            checker.missing(ISSUER, "is needed: tokens carry it, and whoever checks them compares it");
+        }
+        return None;
+    };
+    if let Err(problem) = check_issuer(text, checker.mode) {
+        let remedy = match checker.mode {
+            Mode::Dev => "nothing: --dev fills it in; or http://localhost and the port",
+            _ => "the public address, such as \"https://auth.example.com\"",
+        };
+        checker.fault(ISSUER, problem, remedy);
+    }
+    Some(text.to_owned())
+}
+
+/// Refuses what is no issuer (RFC 8414 section 2), and plain HTTP outside `--dev`: keys fetched over it could be
+/// anybody's.
+fn check_issuer(text: &str, mode: Mode) -> Result<(), &'static str> {
+    let (origin, path) = address::parse(text)?;
+    address::check_issuer_path(path)?;
+    match mode {
+        Mode::Dev if !origin.is_loopback() => Err("is no loopback address, and --dev takes no other"),
+        Mode::Production if !origin.https => Err("is plain HTTP, which only --dev takes"),
+        _ => Ok(()),
+    }
+}
+
+fn origin(text: &str) -> Result<String, &'static str> {
+    match address::parse(text)? {
+        (Origin { .. }, "") => Ok(text.to_owned()),
+        _ => Err("has something behind the host, which no browser sends as an origin"),
+    }
+}
+
+fn master_key(
+    checker: &mut Checker<'_>,
+    text: Option<&Secret<String>>,
+) -> Option<Secret<[u8; MASTER_KEY_BYTES]>> {
+    const REMEDY: &str = "the output of `openssl rand -base64 32`";
+    let production = checker.mode == Mode::Production;
+    let Some(text) = text else {
+        if production {
+            let remedy = "the path of a file with the output of `openssl rand -base64 32` in \
+                          WARDGATE_SERVER__MASTER_KEY_FILE, or master_key_file in section [server]";
+            checker.fault(MASTER_KEY, "is needed: it seals the signing keys in the database", remedy);
+        }
+        return None;
+    };
+    let key = secret::master_key(text.expose());
+    match &key {
+        None => checker.fault(MASTER_KEY, "is not base64 of 32 bytes", REMEDY),
+        Some(key) if production && secret::is_no_random_key(key.expose()) => {
+            checker.fault(MASTER_KEY, "is a placeholder, not random bytes", REMEDY);
+        }
+        Some(_) => {}
+    }
+    checker.private(MASTER_KEY);
+    key
+}

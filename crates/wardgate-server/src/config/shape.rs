@@ -1,0 +1,215 @@
+//! Which settings exist: read once from the embedded `wardgate.default.toml`.
+//!
+//! The file is the only list of names, defaults and descriptions; the loader, the JSON Schema, the page of
+//! documentation and the advice in faults all take them from here.
+
+use std::sync::LazyLock;
+
+use serde_json::Value;
+use toml::de::{DeTable, DeValue};
+
+/// The embedded file: every setting, commented, with its default.
+pub(crate) const DEFAULTS: &str = include_str!("../../wardgate.default.toml");
+
+/// Settings whose value is masked wherever it is shown.
+const SECRETS: &[&str] = &["server.master_key", "database.url"];
+
+/// What a setting's value is made of; the same four in a file, a variable and a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Integer,
+    Boolean,
+    List,
+}
+
+/// One setting, as the embedded file describes it.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    /// `tokens.access_ttl`
+    pub(crate) path: String,
+    /// `tokens`
+    pub(crate) section: &'static str,
+    /// `access_ttl`
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    /// The default, or an example where there is none.
+    pub(crate) sample: Value,
+    pub(crate) has_default: bool,
+    /// The comment above it, one string a line.
+    pub(crate) doc: Vec<&'static str>,
+}
+
+/// A section's name and the comment above it.
+#[derive(Debug)]
+pub(crate) struct Section {
+    pub(crate) name: &'static str,
+    pub(crate) doc: Vec<&'static str>,
+}
+
+/// Every section and setting, in the order of the embedded file.
+#[derive(Debug, Default)]
+pub(crate) struct Shape {
+    pub(crate) sections: Vec<Section>,
+    pub(crate) settings: Vec<Setting>,
+}
+
+/// The shape of the configuration.
+pub(crate) fn shape() -> &'static Shape {
+    static SHAPE: LazyLock<Shape> = LazyLock::new(Shape::parse);
+    &SHAPE
+}
+
+impl Shape {
+    /// Finds a setting by its full name, `tokens.access_ttl`.
+    pub(crate) fn find(&self, path: &str) -> Option<&Setting> {
+        self.settings.iter().find(|setting| setting.path == path)
+    }
+
+    fn parse() -> Self {
+        let (mut shape, mut comment) = (Self::default(), Vec::new());
+        for line in DEFAULTS.lines() {
+            if line.is_empty() {
+                comment.clear();
+            } else if let Some(text) = line.strip_prefix("# ") {
+                comment.push(text);
+            } else {
+                shape.add(line, std::mem::take(&mut comment));
+            }
+        }
+        shape
+    }
+
+    fn add(&mut self, line: &'static str, doc: Vec<&'static str>) {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            self.sections.push(Section { name, doc });
+            return;
+        }
+        let section = self.sections.last().expect("the embedded file begins with a section").name;
+        self.settings.push(Setting::parse(section, line, doc));
+    }
+}
+
+impl Setting {
+    fn parse(section: &'static str, line: &'static str, doc: Vec<&'static str>) -> Self {
+        let written = line.trim_start_matches('#');
+        let (name, sample) =
+            written.split_once(" = ").expect("a line of the embedded file is `name = value`");
+        let sample = sample_value(sample);
+        Self {
+            path: format!("{section}.{name}"),
+            section,
+            name,
+            kind: Kind::of(&sample).expect("the embedded file holds values of the four kinds"),
+            sample,
+            has_default: !line.starts_with('#'),
+            doc,
+        }
+    }
+
+    /// Whether the value must never be shown.
+    pub(crate) fn is_secret(&self) -> bool {
+        SECRETS.contains(&self.path.as_str())
+    }
+
+    /// The setting that this one gives by naming a file: `server.master_key` for `server.master_key_file`.
+    pub(crate) fn read_from_file(&self) -> Option<&'static Setting> {
+        shape().find(self.path.strip_suffix("_file")?)
+    }
+
+    /// `WARDGATE_TOKENS__ACCESS_TTL`
+    pub(crate) fn variable(&self) -> String {
+        format!("WARDGATE_{}__{}", self.section, self.name).to_ascii_uppercase()
+    }
+}
+
+impl Kind {
+    /// The kind of a value; `None` for those that no setting has (a float, a date, a table, a list of
+    /// anything but texts).
+    pub(crate) fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::String(_) => Some(Self::Text),
+            Value::Number(_) => Some(Self::Integer),
+            Value::Bool(_) => Some(Self::Boolean),
+            Value::Array(items) if items.iter().all(Value::is_string) => Some(Self::List),
+            _ => None,
+        }
+    }
+
+    /// What a person calls it.
+    pub(crate) fn noun(self) -> &'static str {
+        match self {
+            Self::Text => "a text in quotes",
+            Self::Integer => "a whole number",
+            Self::Boolean => "true or false",
+            Self::List => "a list of texts",
+        }
+    }
+
+    /// Reads a value from a variable or a flag, where everything is text and a list is separated by commas.
+    /// `None` if the text does not spell a value of this kind.
+    pub(crate) fn read(self, text: &str) -> Option<Value> {
+        match self {
+            Self::Text => Some(Value::from(text)),
+            Self::Integer => text.trim().parse::<i64>().ok().map(Value::from),
+            Self::Boolean => text.trim().parse::<bool>().ok().map(Value::from),
+            Self::List => Some(text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect()),
+        }
+    }
+}
+
+/// Turns a parsed TOML value into one of the four kinds; `None` for any other.
+pub(crate) fn value_of(toml: &DeValue<'_>) -> Option<Value> {
+    match toml {
+        DeValue::String(text) => Some(Value::from(text.as_ref())),
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).ok().map(Value::from)
+        }
+        DeValue::Boolean(truth) => Some(Value::from(*truth)),
+        DeValue::Array(items) => {
+            let items = items.iter().map(|item| item.get_ref().as_str().map(Value::from));
+            items.collect::<Option<Vec<_>>>().map(Value::from)
+        }
+        DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => None,
+    }
+}
+
+fn sample_value(text: &str) -> Value {
+    let line = format!("sample = {text}");
+    let table = DeTable::parse(&line).expect("the embedded file is TOML");
+    let sample = table.get_ref().get("sample").expect("the one key of the line above");
+    value_of(sample.get_ref()).expect("the embedded file holds values of the four kinds")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_is_described_and_none_twice() {
+        for setting in &shape().settings {
+            assert!(!setting.doc.is_empty(), "{} has no comment", setting.path);
+            assert_eq!(shape().settings.iter().filter(|other| other.path == setting.path).count(), 1);
+        }
+        assert!(shape().sections.iter().all(|section| !section.doc.is_empty()));
+    }
+
+    #[test]
+    fn a_commented_line_is_an_example_and_any_other_a_default() {
+        let find = |path| shape().find(path).unwrap();
+        assert!(!find("server.issuer").has_default);
+        assert!(find("tokens.access_ttl").has_default);
+        assert_eq!(find("tokens.access_ttl").sample, Value::from("15m"));
+        assert_eq!(find("server.master_key_file").read_from_file().unwrap().path, "server.master_key");
+        assert!(find("tokens.hs256_secret_file").read_from_file().is_none());
+    }
+
+    #[test]
+    fn text_is_read_by_the_kind_of_its_setting() {
+        assert_eq!(Kind::List.read("a, b ,"), Some(serde_json::json!(["a", "b"])));
+        assert_eq!(Kind::List.read(""), Some(serde_json::json!([])));
+        assert_eq!(Kind::Boolean.read("yes"), None);
+        assert_eq!(Kind::Integer.read("1e3"), None);
+        assert_eq!(Kind::Integer.read(" 12"), Some(Value::from(12)));
+    }
+}

@@ -1,0 +1,419 @@
+//! The layers and the check together: what a person who starts the server would see.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::limit::{Limit, ends, limit};
+use super::shape::shape;
+use super::*;
+
+/// Base64 of 32 bytes that look random.
+const KEY: &str = "q83vEjRWeJCrze8SNFZ4kB0CAz7FpsfY6foLHC0+T2A=";
+
+/// What production asks for, and nothing more.
+const COMPLETE: &[(&str, &str)] =
+    &[("WARDGATE_SERVER__ISSUER", "https://auth.example.com"), ("WARDGATE_SERVER__MASTER_KEY", KEY)];
+
+fn environment(variables: &[(&str, &str)]) -> Vec<(String, String)> {
+    variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn from_environment(variables: &[(&str, &str)]) -> RawConfig {
+    load(&[], environment(variables), &[])
+}
+
+/// Production, complete but for what `more` changes.
+fn production(more: &[(&str, &str)]) -> Result<Config, Vec<Fault>> {
+    let mut variables = environment(COMPLETE);
+    variables.extend(environment(more));
+    Config::check(&load(&[], variables, &[]), Mode::Production)
+}
+
+fn keys(result: Result<Config, Vec<Fault>>) -> Vec<String> {
+    result.err().unwrap_or_default().into_iter().map(|fault| fault.key.unwrap_or_default()).collect()
+}
+
+fn flag(value: &str) -> Flag {
+    Flag { name: "--listen", setting: "server.listen", value: value.into() }
+}
+
+fn written(folder: &TempDir, name: &str, content: &str, mode: u32) -> String {
+    let path = folder.path().join(name);
+    fs::write(&path, content).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn file(folder: &TempDir, content: &str) -> ConfigFile {
+    ConfigFile::read(Path::new(&written(folder, "wardgate.toml", content, 0o600))).unwrap()
+}
+
+#[test]
+fn the_defaults_are_a_development_server() {
+    let config = Config::check(&from_environment(&[]), Mode::Dev).unwrap();
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.server.issuer, None);
+    assert!(config.server.docs && config.server.cors.any_loopback);
+    assert_eq!(config.tokens.access_ttl, Duration::from_secs(15 * 60));
+    assert_eq!(
+        config.password.scheme,
+        Scheme::Argon2id { memory_kib: 19_456, iterations: 2, parallelism: 1 }
+    );
+    assert_eq!(config.password.hash_threads, None);
+    assert_eq!(config.registration, Registration::Open);
+    assert!(matches!(config.tokens.signing, Signing::EdDsa));
+    assert!(matches!(config.database.url, DatabaseUrl::Sqlite(path) if path == Path::new("wardgate.db")));
+}
+
+#[test]
+fn production_needs_an_issuer_and_a_master_key_and_keeps_the_docs_shut() {
+    assert_eq!(
+        keys(Config::check(&from_environment(&[]), Mode::Production)),
+        ["server.issuer", "server.master_key"]
+    );
+    let config = production(&[]).unwrap();
+    assert!(!config.server.docs && !config.server.cors.any_loopback);
+    assert_eq!(config.server.issuer.as_deref(), Some("https://auth.example.com"));
+    assert_eq!(config.server.master_key.unwrap().expose().len(), 32);
+}
+
+#[test]
+fn docs_that_are_switched_off_stay_off_under_dev() {
+    let raw = from_environment(&[("WARDGATE_SERVER__DOCS", "false")]);
+    assert!(!Config::check(&raw, Mode::Dev).unwrap().server.docs);
+}
+
+#[test]
+fn flags_win_over_the_environment_and_that_over_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[server]\nlisten = \"127.0.0.1:1\"\n[tokens]\naccess_ttl = \"1m\"\nrefresh_grace = \"1s\"\n";
+    let variables = [("WARDGATE_SERVER__LISTEN", "127.0.0.1:2"), ("WARDGATE_TOKENS__ACCESS_TTL", "2m")];
+    let raw = load(&[file(&folder, text)], environment(&variables), &[flag("127.0.0.1:3")]);
+    let config = Config::check(&raw, Mode::Dev).unwrap();
+    assert_eq!(config.server.listen.port(), 3);
+    assert_eq!(config.tokens.access_ttl, Duration::from_secs(120));
+    assert_eq!(config.tokens.refresh_grace, Duration::from_secs(1));
+}
+
+/// Every fault that a value alone can have, as a person reads it.
+#[test]
+fn a_table_of_faults() {
+    let wrong = [
+        ("WARDGATE_SERVER__LISTEN", "localhost:8080"),
+        ("WARDGATE_SERVER__LISTEN", "0.0.0.0:8080"),
+        ("WARDGATE_SERVER__ISSUER", "http://auth.example.com"),
+        ("WARDGATE_SERVER__ISSUER", "http://localhost:8080"),
+        ("WARDGATE_SERVER__ISSUER", "https://auth.example.com/"),
+        ("WARDGATE_SERVER__ISSUER", ""),
+        ("WARDGATE_SERVER__BEHIND_PROXY", "yes"),
+        ("WARDGATE_SERVER__TRUSTED_PROXIES", "10.0.0.0/8,10.0.0.1/8,0.0.0.0/0"),
+        ("WARDGATE_SERVER__CORS_ORIGINS", "https://app.example.com/,*"),
+        ("WARDGATE_SERVER__SHUTDOWN_GRACE", "11s"),
+        ("WARDGATE_SERVER__MASTER_KEY", "c2hvcnQ="),
+        ("WARDGATE_SERVER__MASTER_KEY", "Y2hhbmdlbWVjaGFuZ2VtZWNoYW5nZW1lY2hhbmdlbWU="),
+        ("WARDGATE_SERVER__MASTER_KEYS", KEY),
+        ("WARDGATE_DATABASE__URL", "mysql://wardgate:hunter2@db/wardgate"),
+        ("WARDGATE_DATABASE__URL", "postgres://wardgate:changeme@db/wardgate"),
+        ("WARDGATE_DATABASE__COMMIT_BATCH", "0"),
+        ("WARDGATE_DATABASE__POOL_SIZE", "501"),
+        ("WARDGATE_TOKENS__ALGORITHM", "ES512"),
+        ("WARDGATE_TOKENS__ALGORITHM", "HS256"),
+        ("WARDGATE_TOKENS__HS256_SECRET_FILE", "/nonexistent"),
+        ("WARDGATE_TOKENS__AUDIENCE", " "),
+        ("WARDGATE_TOKENS__ACCESS_TTL", "15"),
+        ("WARDGATE_TOKENS__ACCESS_TTL", "61m"),
+        ("WARDGATE_TOKENS__ACCESS_TTL", "29s"),
+        ("WARDGATE_TOKENS__REFRESH_MAX_TTL", "6d"),
+        ("WARDGATE_TOKENS__REFRESH_GRACE", "61s"),
+        ("WARDGATE_TOKENS__KEY_ROTATION", "23h"),
+        ("WARDGATE_PASSWORD__SCHEME", "md5"),
+        ("WARDGATE_PASSWORD__ARGON2_MEMORY_KIB", "19455"),
+        ("WARDGATE_PASSWORD__ARGON2_ITERATIONS", "1"),
+        ("WARDGATE_PASSWORD__BCRYPT_COST", "11"),
+        ("WARDGATE_PASSWORD__PRESET", "pci"),
+        ("WARDGATE_PASSWORD__MIN_LENGTH", "7"),
+        ("WARDGATE_PASSWORD__BREACH_LIST", "/nonexistent"),
+        ("WARDGATE_PASSWORD__HASH_QUEUE", "many"),
+        ("WARDGATE_PASSWORD__HASH_DEADLINE", "5 s"),
+        ("WARDGATE_REGISTRATION__MODE", "verified"),
+        ("WARDGATE_REGISTRATION__MODE", "anyone"),
+        ("WARDGATE_TELEMETRY__LOG", "info,="),
+        ("WARDGATE_TELEMETRY__FORMAT", "xml"),
+        ("WARDGATE_SERVER__ACCESS_TTL", "15m"),
+        ("WARDGATE_SMTP__HOST", "mail"),
+    ];
+    let blocks = wrong.map(|(name, value)| {
+        let without = COMPLETE.iter().filter(|(other, _)| *other != name);
+        let variables: Vec<_> = without.copied().chain([(name, value)]).collect();
+        let faults = Config::check(&from_environment(&variables), Mode::Production).unwrap_err();
+        assert!(!faults.is_empty(), "{name}={value}");
+        faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("\n")
+    });
+    let table = blocks.join("\n\n");
+    assert!(!table.contains("hunter2") && !table.contains(KEY) && !table.contains("Y2hhb"));
+    insta::assert_snapshot!(table);
+}
+
+/// A wrong kind in the file, an unknown name in the environment, a value out of its range, a flag, and a line that
+/// is not TOML: one run tells all.
+#[test]
+fn faults_of_all_layers_are_shown_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[tokens]\naccess_ttl = 900\nrefresh_grace = 10s\nkey_rotation = \"1h\"\n\n[passwort]\nscheme = \"bcrypt\"\n";
+    let variables = [("WARDGATE_TOKENS__AUDIENC", "x"), ("WARDGATE_DATABASE__POOL_SIZE", "0")];
+    let raw = load(&[file(&folder, text)], environment(&variables), &[flag("here")]);
+    let faults = Config::check(&raw, Mode::Production).unwrap_err();
+    let text = report(&faults).replace(folder.path().to_str().unwrap(), "DIR");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn faults_are_an_object_each_for_machines() {
+    let faults = production(&[("WARDGATE_TOKENS__ACCESS_TTL", "2h")]).unwrap_err();
+    insta::assert_json_snapshot!(faults);
+}
+
+#[test]
+fn a_public_address_needs_a_proxy() {
+    for address in ["0.0.0.0:80", "[::]:80", "10.0.0.1:80", "203.0.113.7:80"] {
+        let alone = [("WARDGATE_SERVER__LISTEN", address)];
+        assert_eq!(keys(production(&alone)), ["server.listen"], "{address}");
+        let proxied = [alone[0], ("WARDGATE_SERVER__BEHIND_PROXY", "true")];
+        assert!(production(&proxied).is_ok(), "{address}");
+    }
+    for address in ["127.0.0.1:80", "127.9.9.9:80", "[::1]:80", "[::ffff:127.0.0.1]:80"] {
+        assert!(production(&[("WARDGATE_SERVER__LISTEN", address)]).is_ok(), "{address}");
+    }
+}
+
+#[test]
+fn dev_takes_loopback_only() {
+    let dev = |name, value| keys(Config::check(&from_environment(&[(name, value)]), Mode::Dev));
+    assert_eq!(dev("WARDGATE_SERVER__LISTEN", "0.0.0.0:8080"), ["server.listen"]);
+    assert_eq!(dev("WARDGATE_SERVER__ISSUER", "https://auth.example.com"), ["server.issuer"]);
+    assert!(dev("WARDGATE_SERVER__ISSUER", "http://localhost:8080").is_empty());
+    assert!(dev("WARDGATE_SERVER__LISTEN", "127.0.0.1:0").is_empty());
+    let behind_proxy =
+        [("WARDGATE_SERVER__LISTEN", "0.0.0.0:8080"), ("WARDGATE_SERVER__BEHIND_PROXY", "true")];
+    assert_eq!(keys(Config::check(&from_environment(&behind_proxy), Mode::Dev)), ["server.listen"]);
+}
+
+// S-140
+#[test]
+fn a_secret_that_anybody_may_read_is_refused_wherever_it_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |name: &str, variable: &str, content: &str, mode: u32| {
+        let path = written(&folder, name, content, mode);
+        let others = COMPLETE.iter().filter(|(other, _)| !variable.starts_with(other)).copied();
+        let hs256 = variable.ends_with("SECRET_FILE").then_some(("WARDGATE_TOKENS__ALGORITHM", "HS256"));
+        let variables: Vec<_> = others.chain(hs256).chain([(variable, path.as_str())]).collect();
+        Config::check(&from_environment(&variables), Mode::Production)
+    };
+    let cases = [
+        ("key", "WARDGATE_SERVER__MASTER_KEY_FILE", KEY),
+        ("url", "WARDGATE_DATABASE__URL_FILE", "postgres://w:kR8sPq2x@db/w"),
+        ("hs", "WARDGATE_TOKENS__HS256_SECRET_FILE", "3f9a6b1c8d2e4f70a1b2c3d4e5f60718"),
+    ];
+    for (name, variable, content) in cases {
+        assert!(read(name, variable, content, 0o600).is_ok(), "{variable}");
+        let faults = read(name, variable, content, 0o644).unwrap_err();
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(faults[0].problem.contains("(mode 0644)"), "{}", faults[0]);
+        assert!(faults[0].remedy.starts_with("chmod 600 "), "{}", faults[0]);
+    }
+}
+
+// S-140
+#[test]
+fn a_configuration_file_with_a_secret_in_it_is_a_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |content: &str, mode: u32| {
+        let path = written(&folder, "wardgate.toml", content, mode);
+        let file = ConfigFile::read(Path::new(&path)).unwrap();
+        keys(Config::check(&load(&[file], environment(&COMPLETE[..1]), &[]), Mode::Production))
+    };
+    let inline =
+        format!("[server]\nmaster_key = \"{KEY}\"\n[database]\nurl = \"postgres://w:kR8sPq2x@db/w\"\n");
+    assert!(check(&inline, 0o600).is_empty());
+    assert_eq!(check(&inline, 0o644), ["server.master_key", "database.url"]);
+    written(&folder, "key", KEY, 0o600);
+    assert!(check("[server]\nmaster_key_file = \"key\"\n", 0o644).is_empty());
+}
+
+// S-032, S-140
+#[test]
+fn the_shared_secret_is_long_and_nobody_elses() {
+    let folder = tempfile::tempdir().unwrap();
+    let with = |content: &str, mode| {
+        let path = written(&folder, "secret", content, 0o600);
+        let variables =
+            [("WARDGATE_TOKENS__ALGORITHM", "HS256"), ("WARDGATE_TOKENS__HS256_SECRET_FILE", path.as_str())];
+        let needed = if mode == Mode::Production { COMPLETE } else { &[] };
+        Config::check(&from_environment(&[needed, &variables[..]].concat()), mode)
+    };
+    let secret = "3f9a6b1c8d2e4f70a1b2c3d4e5f60718";
+    match with(&format!("{secret}\n"), Mode::Production).unwrap().tokens.signing {
+        Signing::Hs256(read) => assert_eq!(read.expose(), secret.as_bytes()),
+        other => panic!("{other:?}"),
+    }
+    let path = "tokens.hs256_secret_file";
+    assert_eq!(keys(with(&secret[1..], Mode::Production)), [path]);
+    assert_eq!(keys(with("changeme-changeme-changeme-changeme", Mode::Production)), [path]);
+    assert_eq!(keys(with(&secret[1..], Mode::Dev)), [path]);
+    assert!(with("changeme-changeme-changeme-changeme", Mode::Dev).is_ok());
+}
+
+#[test]
+fn the_preset_raises_the_minimum_and_lets_nobody_go_below_it() {
+    let nist = ("WARDGATE_PASSWORD__PRESET", "nist");
+    assert_eq!(production(&[]).unwrap().password.min_length, 8);
+    assert_eq!(production(&[nist]).unwrap().password.min_length, 15);
+    let with = |length| production(&[nist, ("WARDGATE_PASSWORD__MIN_LENGTH", length)]);
+    assert_eq!(with("20").unwrap().password.min_length, 20);
+    assert_eq!(keys(with("14")), ["password.min_length"]);
+}
+
+#[test]
+fn a_tool_minds_the_database_and_the_master_key_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[server]\nissuer = 5\nlisten = \"here\"\n[tokens]\naccess_ttl = 15m\nrefresh_idle_ttl = \"300d\"\n\
+                algorithm = \"HS256\"\nnonsense = 1\n[password]\nscheme = \"bcrypt\"\nbcrypt_cost = 14\nmin_length = 1\n\
+                [mail]\nhost = \"x\"\n[database]\npool_size = 20\n";
+    let raw = load(&[file(&folder, text)], environment(&COMPLETE[1..]), &[]);
+    let config = Config::check(&raw, Mode::Tool).unwrap();
+    assert_eq!(config.database.pool_size, 20);
+    assert!(config.server.master_key.is_some());
+    assert_eq!(config.password.scheme, Scheme::Bcrypt { cost: 14 });
+    assert_eq!(config.password.min_length, 8);
+    assert!(matches!(config.tokens.signing, Signing::EdDsa));
+    assert!(config.tokens.refresh_idle_ttl <= config.tokens.refresh_max_ttl);
+}
+
+#[test]
+fn a_tool_refuses_a_faulty_database_or_master_key_and_a_file_that_nobody_can_read() {
+    let tool = |variables: &[(&str, &str)]| keys(Config::check(&from_environment(variables), Mode::Tool));
+    let both = [("WARDGATE_SERVER__MASTER_KEY", "short"), ("WARDGATE_DATABASE__URL", "wardgate.db")];
+    assert_eq!(tool(&both), ["server.master_key", "database.url"]);
+    assert_eq!(
+        tool(&[("WARDGATE_DATABASE__URI", "sqlite://a"), ("WARDGATE_TOKENS__X", "1")]),
+        ["database.uri"]
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let broken = load(&[file(&folder, "[database\nurl = \"sqlite://a\"\n")], [], &[]);
+    assert!(Config::check(&broken, Mode::Tool).is_err());
+    assert!(Config::check(&from_environment(&[]), Mode::Tool).is_ok());
+}
+
+#[test]
+fn the_file_is_the_one_named_or_the_usual_one_or_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let found = |given| ConfigFile::find(given, folder.path()).map(|files| files.len());
+    assert_eq!(found(None).unwrap(), 0);
+    let absent = folder.path().join("other.toml");
+    assert!(report(&found(Some(&absent)).unwrap_err()).contains("other.toml"));
+    std::os::unix::fs::symlink(&absent, folder.path().join("wardgate.toml")).unwrap();
+    assert!(report(&found(None).unwrap_err()).contains("wardgate.toml"));
+    fs::write(&absent, "").unwrap();
+    assert_eq!(found(None).unwrap(), 1);
+}
+
+#[test]
+fn every_limit_belongs_to_a_setting_whose_sample_keeps_it() {
+    let limited = shape().settings.iter().filter(|setting| limit(&setting.path).is_some());
+    let mut count = 0;
+    for setting in limited {
+        count += 1;
+        let keeps = match (limit(&setting.path).unwrap(), &setting.sample) {
+            (Limit::Integer(min, max), Value::Number(n)) => (min..=max).contains(&n.as_i64().unwrap()),
+            (Limit::OneOf(words), Value::String(word)) => words.contains(&word.as_str()),
+            (Limit::Duration(min, max), Value::String(text)) => {
+                let (min, max) = ends(min, max);
+                (min..=max).contains(&duration::parse(text).unwrap())
+            }
+            _ => false,
+        };
+        assert!(keeps, "{}", setting.path);
+    }
+    let tables = [
+        server::LIMITS,
+        database::LIMITS,
+        tokens::LIMITS,
+        password::LIMITS,
+        registration::LIMITS,
+        telemetry::LIMITS,
+    ];
+    assert_eq!(tables.concat().len(), count);
+}
+
+#[test]
+fn every_word_of_a_choice_is_understood() {
+    for setting in &shape().settings {
+        let Some(Limit::OneOf(words)) = limit(&setting.path) else { continue };
+        for word in words {
+            let faults = keys(production(&[(&setting.variable(), word)]));
+            assert!(!faults.contains(&setting.path), "{} = {word}", setting.path);
+        }
+    }
+}
+
+#[test]
+fn what_is_shown_is_a_file_that_says_the_same_without_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = written(&folder, "key", KEY, 0o600);
+    let variables = [
+        ("WARDGATE_SERVER__MASTER_KEY_FILE", key.as_str()),
+        ("WARDGATE_DATABASE__URL", "postgres://wardgate:hunter2@db/wardgate"),
+        ("WARDGATE_SERVER__CORS_ORIGINS", "https://a.example,https://b.example"),
+    ];
+    let text = "[tokens]\nrefresh_grace = \"0\"\n";
+    let raw = load(&[file(&folder, text)], environment(&variables), &[flag("127.0.0.1:9")]);
+    let shown = show(&raw);
+    assert!(!shown.contains(KEY) && !shown.contains("hunter2"));
+    assert!(toml::de::DeTable::parse(&shown).is_ok());
+    insta::assert_snapshot!(shown.replace(folder.path().to_str().unwrap(), "DIR"));
+    let json = show_json(&raw);
+    assert!(!json.to_string().contains(KEY) && !json.to_string().contains("hunter2"));
+    assert_eq!(json["server"]["listen"], serde_json::json!({ "value": "127.0.0.1:9", "origin": "--listen" }));
+    assert_eq!(json["server"]["issuer"]["value"], Value::Null);
+}
+
+#[test]
+fn debug_output_has_no_secret() {
+    let config = production(&[("WARDGATE_DATABASE__URL", "postgres://w:kR8sPq2x@db/w")]).unwrap();
+    let text = format!("{config:?}");
+    assert!(!text.contains("kR8sPq2x") && !text.contains("171, 205, 239"), "{text}");
+}
+
+#[test]
+fn the_schema_knows_each_setting_and_refuses_others() {
+    let schema = schema();
+    let mut known = BTreeSet::new();
+    for (section, of_section) in schema["properties"].as_object().unwrap() {
+        assert_eq!(of_section["additionalProperties"], false);
+        known.extend(
+            of_section["properties"].as_object().unwrap().keys().map(|name| format!("{section}.{name}")),
+        );
+    }
+    assert_eq!(known, shape().settings.iter().map(|setting| setting.path.clone()).collect());
+    insta::assert_json_snapshot!(schema["properties"]["tokens"]["properties"]);
+}
+
+/// `WARDGATE_UPDATE_DOCS=1 cargo test -p wardgate-server` writes the page anew.
+#[test]
+fn the_page_of_documentation_is_current() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/config.md");
+    if std::env::var_os("WARDGATE_UPDATE_DOCS").is_some() {
+        fs::write(&path, docs_page()).unwrap();
+    }
+    let page = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        page == docs_page(),
+        "docs/config.md is not what wardgate.default.toml says: WARDGATE_UPDATE_DOCS=1"
+    );
+}
