@@ -1,0 +1,130 @@
+//! PostgreSQL: a pool; a transaction body runs on the caller's task.
+
+mod connect;
+mod error;
+mod lease;
+pub(crate) mod lock;
+mod migrate;
+pub(crate) mod value;
+pub(crate) mod verbs;
+
+pub(crate) use lease::Lease;
+
+use deadpool_postgres::Pool;
+use tokio::sync::{RwLock, RwLockReadGuard};
+
+use crate::{
+    Applied, DbOptions, Migration, Pending, StoreError,
+    body::{Body, Ended, call},
+    db::Access,
+    session::{Conn, Session},
+    tx::Scope,
+    url::PostgresUrl,
+};
+use lease::Block;
+
+/// How often a body is run before its losing races is told to the caller.
+const ATTEMPTS: usize = 5;
+
+pub(crate) struct Engine {
+    pool: Pool,
+    /// Read-locked by every call while it works; `false` once closed.
+    open: RwLock<bool>,
+}
+
+impl Engine {
+    pub(crate) async fn open(url: &PostgresUrl, options: &DbOptions) -> Result<Self, StoreError> {
+        let engine = Self { pool: connect::pool(url, options)?, open: RwLock::new(true) };
+        engine.ping().await?;
+        Ok(engine)
+    }
+
+    pub(crate) async fn run<X, I, T, E>(
+        &self,
+        access: Access,
+        key: X::Key,
+        input: I,
+        body: impl Body<X, I, T, E>,
+    ) -> Result<T, E>
+    where
+        X: Scope,
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let _working = self.enter().await?;
+        for _ in 0..ATTEMPTS {
+            let lease = self.begin(access).await?;
+            let mut tx = X::enter(Session::new(Conn::Postgres(lease)), key);
+            let outcome = call(&body, &mut tx, &input).await;
+            let (conn, failed) = tx.leave().end();
+            if let Some(result) = finish(conn, Ended::new(outcome.map(Some), failed)).await {
+                return result;
+            }
+        }
+        Err(StoreError::Busy.into())
+    }
+
+    async fn begin(&self, access: Access) -> Result<Lease, StoreError> {
+        let mut lease = connect::lease(&self.pool).await?;
+        match access {
+            Access::Write => lease.begin(Block::Write).await?,
+            Access::Read => lease.begin(Block::Snapshot).await?,
+            Access::Lookup => {}
+        }
+        Ok(lease)
+    }
+
+    pub(crate) async fn migrate(&self, migrations: &[Migration]) -> Result<Vec<Applied>, StoreError> {
+        let _working = self.enter().await?;
+        migrate::apply(connect::lease(&self.pool).await?, migrations).await
+    }
+
+    pub(crate) async fn pending(&self, migrations: &[Migration]) -> Result<Pending, StoreError> {
+        let _working = self.enter().await?;
+        migrate::pending(&connect::lease(&self.pool).await?, migrations).await
+    }
+
+    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
+        let _working = self.enter().await?;
+        connect::lease(&self.pool).await?.batch("SELECT 1").await
+    }
+
+    /// Waits for the calls at work; those that come later find it closed.
+    pub(crate) async fn close(&self) {
+        *self.open.write().await = false;
+        self.pool.close();
+    }
+
+    async fn enter(&self) -> Result<RwLockReadGuard<'_, bool>, StoreError> {
+        let open = self.open.read().await;
+        if *open { Ok(open) } else { Err(StoreError::Closed) }
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) async fn connect(&self) -> Result<Lease, StoreError> {
+        connect::lease(&self.pool).await
+    }
+}
+
+/// Commits or rolls back; `None` if the body lost a race and is to run again.
+async fn finish<T, E: From<StoreError>>(conn: Conn, ended: Ended<T, E>) -> Option<Result<T, E>> {
+    let mut lease = postgres(conn);
+    if !ended.may_commit() {
+        lease.rollback().await;
+        return if ended.lost_race() { None } else { Some(ended.result()) };
+    }
+    match lease.commit().await {
+        Ok(()) => Some(ended.result()),
+        Err(StoreError::Busy) => None,
+        Err(unavailable @ StoreError::Unavailable(_)) => Some(Err(unavailable.into())),
+        Err(other) => Some(Err(StoreError::unavailable(format!("the commit failed: {other}")).into())),
+    }
+}
+
+fn postgres(conn: Conn) -> Lease {
+    match conn {
+        Conn::Postgres(lease) => lease,
+        Conn::Sqlite(_) => unreachable!("a transaction gives back the connection it was lent"),
+    }
+}

@@ -1,0 +1,112 @@
+//! SQLite: one writer thread with group commit, reader threads, and lookups on the caller's thread.
+
+mod connect;
+mod error;
+mod job;
+mod lookups;
+mod migrate;
+mod queue;
+mod readers;
+pub(crate) mod value;
+pub(crate) mod verbs;
+mod writer;
+
+use std::path::PathBuf;
+
+use tokio::sync::oneshot;
+
+use crate::{
+    Applied, DbOptions, Durability, Migration, Pending, StoreError, body::Body, db::Access, tx::Scope,
+};
+use connect::Role;
+use job::BodyJob;
+use lookups::Lookups;
+use queue::Queue;
+
+pub(crate) struct Engine {
+    path: PathBuf,
+    durability: Durability,
+    writer: Queue,
+    readers: Queue,
+    lookups: Lookups,
+}
+
+impl Engine {
+    pub(crate) async fn open(path: PathBuf, options: DbOptions) -> Result<Self, StoreError> {
+        off_runtime(move || Self::open_here(path, &options)).await
+    }
+
+    fn open_here(path: PathBuf, options: &DbOptions) -> Result<Self, StoreError> {
+        connect::create_file(&path)?;
+        let writer = writer::start(connect::open(&path, Role::Writer(options.durability))?, options)?;
+        let readers = readers::start(&path, options)?;
+        Ok(Self {
+            lookups: Lookups::new(path.clone()),
+            path,
+            durability: options.durability,
+            writer,
+            readers,
+        })
+    }
+
+    pub(crate) async fn run<X, I, T, E>(
+        &self,
+        access: Access,
+        key: X::Key,
+        input: I,
+        body: impl Body<X, I, T, E>,
+    ) -> Result<T, E>
+    where
+        X: Scope,
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let queue = match access {
+            Access::Lookup => return self.lookups.run(key, &input, &body),
+            Access::Write => &self.writer,
+            Access::Read => &self.readers,
+        };
+        let (reply, answer) = oneshot::channel();
+        queue.submit(BodyJob::boxed(key, input, body, reply))?;
+        answer.await.unwrap_or_else(|_| Err(StoreError::unavailable("a database thread stopped").into()))
+    }
+
+    pub(crate) async fn migrate(&self, migrations: &[Migration]) -> Result<Vec<Applied>, StoreError> {
+        self.writer.still_open()?;
+        let (path, durability, migrations) = (self.path.clone(), self.durability, migrations.to_vec());
+        off_runtime(move || migrate::apply(&connect::open(&path, Role::Migrator(durability))?, &migrations))
+            .await
+    }
+
+    pub(crate) async fn pending(&self, migrations: &[Migration]) -> Result<Pending, StoreError> {
+        self.writer.still_open()?;
+        let (path, migrations) = (self.path.clone(), migrations.to_vec());
+        off_runtime(move || migrate::pending(&connect::open(&path, Role::Reader)?, &migrations)).await
+    }
+
+    pub(crate) fn ping(&self) -> Result<(), StoreError> {
+        self.writer.still_open()?;
+        self.readers.still_open()?;
+        self.lookups.ping()
+    }
+
+    pub(crate) async fn close(&self) {
+        self.lookups.close();
+        tokio::join!(self.readers.close(), self.writer.close());
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn connect(&self) -> Result<rusqlite::Connection, StoreError> {
+        connect::open(&self.path, Role::Reader)
+    }
+}
+
+/// Opening files and migrating may take its time, so it does not happen on a runtime thread.
+async fn off_runtime<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err(StoreError::internal("opening or migrating the database panicked")))
+}

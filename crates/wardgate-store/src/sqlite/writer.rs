@@ -1,0 +1,116 @@
+//! The one writer: gathers the bodies that wait and commits them together, so that one fsync serves many.
+//!
+//! Each body has its savepoint and rolls back alone. Nobody is answered before the COMMIT: not an error and
+//! not a body that only read, because either may rest on what a neighbour wrote.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::{
+    error::store_error,
+    job::{Job, answer},
+    queue::{Jobs, Queue, spawn},
+};
+use crate::{DbOptions, StoreError};
+
+/// Bounds how long the first body of a batch waits for the last.
+const BATCH_TIME: Duration = Duration::from_millis(5);
+
+pub(super) fn start(conn: Connection, options: &DbOptions) -> Result<Queue, StoreError> {
+    let (queue, jobs, alive) = Queue::new(options.queue);
+    let limit = options.commit_batch.max(1);
+    spawn("wardgate-writer".to_owned(), move || {
+        run(conn, &jobs, limit);
+        drop(alive);
+    })?;
+    Ok(queue)
+}
+
+fn run(mut conn: Connection, jobs: &Jobs, limit: usize) {
+    while let Ok(first) = jobs.recv() {
+        conn = batch(conn, first, jobs, limit);
+    }
+    finish(conn);
+}
+
+fn batch(mut conn: Connection, first: Box<dyn Job>, jobs: &Jobs, limit: usize) -> Connection {
+    if let Err(error) = execute(&conn, "BEGIN IMMEDIATE") {
+        refuse(first, jobs, limit, &error);
+        return conn;
+    }
+    let end = now() + BATCH_TIME;
+    let mut ran = Vec::new();
+    let mut fate = Ok(());
+    let mut next = Some(first);
+    while let Some(mut job) = next {
+        (conn, fate) = in_savepoint(conn, job.as_mut());
+        ran.push(job);
+        let go_on = fate.is_ok() && ran.len() < limit && now() < end;
+        next = if go_on { jobs.try_recv().ok() } else { None };
+    }
+    let fate = fate.and_then(|()| execute(&conn, "COMMIT")).map_err(lost);
+    if !conn.is_autocommit() {
+        report(execute(&conn, "ROLLBACK"));
+    }
+    ran.into_iter().for_each(|job| answer(job, fate.clone()));
+    conn
+}
+
+/// All that wait now would meet the same lock or the same broken disk, and each wait ten seconds for it.
+fn refuse(first: Box<dyn Job>, jobs: &Jobs, limit: usize, error: &StoreError) {
+    let waiting = jobs.try_iter().take(limit - 1);
+    std::iter::once(first).chain(waiting).for_each(|job| answer(job, Err(error.clone())));
+}
+
+/// Runs one body. An error means that the whole batch is lost, not only this body.
+fn in_savepoint(conn: Connection, job: &mut dyn Job) -> (Connection, Result<(), StoreError>) {
+    if let Err(error) = execute(&conn, "SAVEPOINT body") {
+        return (conn, Err(error));
+    }
+    let (conn, keep) = job.run(conn);
+    let ended = end_savepoint(&conn, keep);
+    (conn, ended)
+}
+
+fn end_savepoint(conn: &Connection, keep: bool) -> Result<(), StoreError> {
+    // A full disk or an I/O error makes SQLite roll back everything by itself, neighbours included; going
+    // on would run the next body outside any transaction.
+    if conn.is_autocommit() {
+        return Err(StoreError::unavailable("SQLite rolled the transaction back"));
+    }
+    if !keep {
+        execute(conn, "ROLLBACK TO body")?;
+    }
+    execute(conn, "RELEASE body")
+}
+
+pub(super) fn execute(conn: &Connection, sql: &str) -> Result<(), StoreError> {
+    let done = conn.prepare_cached(sql).and_then(|mut statement| statement.raw_execute());
+    done.map(|_| ()).map_err(|error| store_error(&error))
+}
+
+fn lost(error: StoreError) -> StoreError {
+    match error {
+        unavailable @ StoreError::Unavailable(_) => unavailable,
+        other => StoreError::unavailable(format!("the commit failed: {other}")),
+    }
+}
+
+fn report(done: Result<(), StoreError>) {
+    if let Err(error) = done {
+        tracing::error!(%error, "the SQLite writer could not finish");
+    }
+}
+
+/// Leaves one file behind instead of three, so that a copy of it is complete.
+fn finish(conn: Connection) {
+    let truncated = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    report(truncated.map_err(|error| store_error(&error)));
+    report(conn.close().map_err(|(_, error)| store_error(&error)));
+}
+
+#[expect(clippy::disallowed_methods, reason = "bounds the writer's own work; no result depends on it")]
+fn now() -> Instant {
+    Instant::now()
+}
