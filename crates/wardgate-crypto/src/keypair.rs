@@ -235,3 +235,145 @@ fn p256_coordinates(point: &[u8]) -> Option<(&[u8; 32], &[u8; 32])> {
 fn secret(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(bytes.to_vec())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+
+    use super::*;
+    use crate::rng::{SeededRng, SystemRng};
+
+    const PUBLISHED: [Algorithm; 3] = [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256];
+
+    /// Drawing an RSA key takes a while, so the tests share one.
+    fn key(algorithm: Algorithm) -> SigningKey {
+        static RSA: OnceLock<Zeroizing<Vec<u8>>> = OnceLock::new();
+        if algorithm != Algorithm::Rs256 {
+            return SigningKey::generate(algorithm, &SeededRng::new(1)).unwrap();
+        }
+        let draw = || SigningKey::generate(algorithm, &SystemRng).unwrap().to_secret_bytes().unwrap();
+        SigningKey::from_secret_bytes(algorithm, RSA.get_or_init(draw)).unwrap()
+    }
+
+    #[test]
+    fn a_key_survives_its_secret_bytes() {
+        for algorithm in PUBLISHED {
+            let key = key(algorithm);
+            let bytes = key.to_secret_bytes().unwrap();
+            let read = SigningKey::from_secret_bytes(algorithm, &bytes).unwrap();
+            assert_eq!((read.kid(), read.algorithm()), (key.kid(), algorithm));
+            assert_eq!(read.public_jwk(), key.public_jwk());
+            assert_eq!(read.to_secret_bytes().unwrap(), bytes);
+        }
+        let shared = SigningKey::hs256("shared", &[7; 32]).unwrap();
+        assert_eq!(shared.to_secret_bytes().unwrap().as_slice(), [7; 32]);
+    }
+
+    #[test]
+    fn a_seed_draws_the_same_key_again_where_the_library_allows() {
+        for algorithm in [Algorithm::EdDsa, Algorithm::Es256] {
+            let again = SigningKey::generate(algorithm, &SeededRng::new(1)).unwrap();
+            let other = SigningKey::generate(algorithm, &SeededRng::new(2)).unwrap();
+            assert_eq!(again.kid(), key(algorithm).kid());
+            assert_ne!(other.kid(), again.kid());
+        }
+    }
+
+    #[test]
+    fn signatures_have_the_length_of_jws() {
+        for (algorithm, length) in PUBLISHED.into_iter().zip([64, 64, 256]) {
+            assert_eq!(key(algorithm).sign(b"message").unwrap().len(), length, "{algorithm}");
+        }
+        assert_eq!(SigningKey::hs256("shared", &[7; 32]).unwrap().sign(b"message").unwrap().len(), 32);
+    }
+
+    // RFC 8037, appendix A: key, thumbprint and signature.
+    #[test]
+    fn ed25519_gives_the_published_key_id_and_signature() {
+        let seed = base64_url("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A");
+        let key = SigningKey::from_secret_bytes(Algorithm::EdDsa, &seed).unwrap();
+        assert_eq!(key.kid(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        let message = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
+        let signature =
+            "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
+        assert_eq!(key.sign(message).unwrap(), base64_url(signature));
+    }
+
+    // RFC 7515, appendix A.3: the public point belongs to the scalar.
+    #[test]
+    fn p256_computes_the_published_point() {
+        let scalar = base64_url("jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI");
+        let key = SigningKey::from_secret_bytes(Algorithm::Es256, &scalar).unwrap();
+        let json = serde_json::to_value(key.public_jwk().unwrap()).unwrap();
+        assert_eq!(json["x"], "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU");
+        assert_eq!(json["y"], "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0");
+        assert_eq!(key.to_secret_bytes().unwrap().as_slice(), scalar);
+    }
+
+    // RFC 7515, appendix A.1.
+    #[test]
+    fn hs256_gives_the_published_signature() {
+        let secret = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
+        let key = SigningKey::hs256("rfc", &base64_url(secret)).unwrap();
+        let message = concat!(
+            "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQog",
+            "Imh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
+        );
+        let signature = base64_url("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+        assert_eq!(key.sign(message.as_bytes()).unwrap(), signature);
+    }
+
+    // S-032
+    #[test]
+    fn the_published_key_holds_nothing_private() {
+        for algorithm in PUBLISHED {
+            let json = serde_json::to_value(key(algorithm).public_jwk().unwrap()).unwrap();
+            let names: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+            let public = ["kty", "crv", "x", "y", "n", "e", "kid", "alg", "use"];
+            assert!(names.iter().all(|name| public.contains(name)), "{names:?}");
+            assert_eq!((json["use"].as_str(), json["alg"].as_str()), (Some("sig"), Some(algorithm.as_str())));
+            assert_eq!(json["kid"], key(algorithm).kid());
+        }
+        assert_eq!(SigningKey::hs256("shared", &[7; 32]).unwrap().public_jwk(), None);
+    }
+
+    // S-032
+    #[test]
+    fn what_is_no_key_or_too_weak_a_key_is_refused() {
+        let order = [[0xff; 4].as_slice(), &[0; 4], &[0xff; 24]].concat();
+        for bytes in [&[][..], &[1; 31], &[1; 33], &[0; 32], &order, &[0xff; 32]] {
+            let refused = SigningKey::from_secret_bytes(Algorithm::Es256, bytes);
+            assert_eq!(refused.unwrap_err(), SigningKeyError::Invalid, "{bytes:?}");
+        }
+        for (algorithm, bytes) in [
+            (Algorithm::EdDsa, [1; 31].as_slice()),
+            (Algorithm::EdDsa, &[1; 33]),
+            (Algorithm::Rs256, &[1; 32]),
+        ] {
+            let refused = SigningKey::from_secret_bytes(algorithm, bytes);
+            assert_eq!(refused.unwrap_err(), SigningKeyError::Invalid, "{algorithm}");
+        }
+        let short = SigningKey::hs256("shared", &[7; 31]);
+        assert_eq!(short.unwrap_err(), SigningKeyError::Refused(KeyError::Weak));
+    }
+
+    #[test]
+    fn hs256_is_neither_drawn_nor_read_without_an_id() {
+        let drawn = SigningKey::generate(Algorithm::Hs256, &SystemRng);
+        assert_eq!(drawn.unwrap_err(), SigningKeyError::NeedsId);
+        let read = SigningKey::from_secret_bytes(Algorithm::Hs256, &[7; 32]);
+        assert_eq!(read.unwrap_err(), SigningKeyError::NeedsId);
+    }
+
+    // S-143
+    #[test]
+    fn debug_shows_id_and_algorithm_only() {
+        let key = SigningKey::hs256("shared", b"a secret of more than 32 bytes, ok").unwrap();
+        assert_eq!(format!("{key:?}"), r#"SigningKey { kid: "shared", algorithm: Hs256 }"#);
+    }
+
+    fn base64_url(text: &str) -> Vec<u8> {
+        use base64::Engine;
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).unwrap()
+    }
+}

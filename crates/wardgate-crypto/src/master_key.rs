@@ -166,3 +166,126 @@ impl fmt::Debug for SubKey {
         f.write_str("SubKey(..)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{SeededRng, SystemRng};
+
+    fn key(seed: u64) -> MasterKey {
+        MasterKey::generate(&SeededRng::new(seed))
+    }
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        decode_hex(hex).unwrap().to_vec()
+    }
+
+    #[test]
+    fn reads_base64_of_either_alphabet_and_hexadecimal() {
+        for _ in 0..50 {
+            let key = MasterKey::generate(&SystemRng);
+            let base64 = key.to_base64();
+            let url = base64.replace('+', "-").replace('/', "_");
+            let hex: String = key.0.iter().map(|byte| format!("{byte:02x}")).collect();
+            let unpadded = base64.trim_end_matches('=');
+            let forms =
+                [base64.as_str(), unpadded, &url, url.trim_end_matches('='), &hex, &hex.to_uppercase()];
+            for form in forms {
+                let read = MasterKey::from_base64(&format!(" {form}\r\n")).unwrap();
+                assert_eq!(*read.0, *key.0, "{form}");
+            }
+        }
+    }
+
+    // S-140
+    #[test]
+    fn what_is_no_key_is_refused() {
+        let base64 = key(1).to_base64();
+        let table = [
+            ("", MasterKeyError::Length),
+            ("AAECAw==", MasterKeyError::Length),
+            (&format!("AAAA{}", *base64), MasterKeyError::Length),
+            (&"ab".repeat(30), MasterKeyError::Length),
+            ("not base64!", MasterKeyError::Encoding),
+            (&base64.replacen(&base64[..1], "é", 1), MasterKeyError::Encoding),
+            (&format!("{}\n{}", &base64[..20], &base64[20..]), MasterKeyError::Encoding),
+        ];
+        for (text, fault) in table {
+            assert_eq!(MasterKey::from_base64(text).unwrap_err(), fault, "{text}");
+        }
+    }
+
+    // S-140
+    #[test]
+    fn what_was_typed_or_left_in_an_example_is_refused() {
+        let typed = STANDARD.encode("this is thirty-two bytes of text");
+        let few = STANDARD.encode(b"\x80\x91\xa2\xb3\xc4\xd5\xe6\xf7".repeat(4));
+        let counting: String = (0..32).map(|byte| format!("{byte:02x}")).collect();
+        let descending: String = (0..32).map(|byte| format!("{:02x}", 255 - 3 * byte)).collect();
+        for text in [
+            "changeme",
+            "CHANGE_ME_CHANGE_ME_CHANGE_ME_CHANGE_ME_123",
+            "placeholder",
+            &"00".repeat(32),
+            &"ff".repeat(32),
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            &typed,
+            &few,
+            &counting,
+            &descending,
+        ] {
+            assert_eq!(MasterKey::from_base64(text).unwrap_err(), MasterKeyError::Placeholder, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_random_key_is_never_taken_for_a_placeholder() {
+        for seed in 0..2000 {
+            assert!(MasterKey::from_base64(&key(seed).to_base64()).is_ok(), "seed {seed}");
+        }
+    }
+
+    // RFC 5869, appendix A.1 and A.2, the first 32 bytes of output.
+    #[test]
+    fn hkdf_gives_the_published_output() {
+        let first =
+            hkdf_sha256(&bytes("000102030405060708090a0b0c"), &[0x0b; 22], &[&bytes("f0f1f2f3f4f5f6f7f8f9")]);
+        assert_eq!(first[..], bytes("3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf"));
+        let run = |from: u8, to: u8| (from..=to).collect::<Vec<u8>>();
+        let second = hkdf_sha256(&run(0x60, 0xaf), &run(0x00, 0x4f), &[&run(0xb0, 0xff)]);
+        assert_eq!(second[..], bytes("b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c"));
+    }
+
+    // S-143
+    #[test]
+    fn each_purpose_and_each_key_has_its_own_sub_key() {
+        let mut derived = Vec::new();
+        for (seed, purpose) in [(1, "a"), (1, "b"), (1, ""), (2, "a"), (1, "ab")] {
+            derived.push(*key(seed).derive(purpose).as_bytes());
+            derived.push(*key(seed).derive_in("seal", purpose).as_bytes());
+        }
+        assert_eq!(key(1).derive("a").as_bytes(), &derived[0]);
+        derived.sort_unstable();
+        derived.dedup();
+        assert_eq!(derived.len(), 10);
+    }
+
+    #[test]
+    fn hmac_authenticates_the_cuts_between_its_parts() {
+        let key = key(1).derive("a");
+        let tag = key.hmac(&[b"ab", b"c"]);
+        assert_eq!(tag, key.hmac(&[b"ab", b"c"]));
+        for parts in [&[b"a".as_slice(), b"bc"][..], &[b"abc"], &[b"ab", b"c", b""], &[b"ab", b"d"], &[]] {
+            assert_ne!(tag, key.hmac(parts), "{parts:?}");
+        }
+    }
+
+    #[test]
+    fn the_id_is_stable_and_debug_shows_nothing_else() {
+        let id = key(1).id();
+        assert_eq!((id.len(), id == key(1).id(), id == key(2).id()), (16, true, false));
+        assert!(id.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        assert_eq!(format!("{:?}", key(1)), format!("MasterKey({id})"));
+        assert_eq!(format!("{:?}", key(1).derive("a")), "SubKey(..)");
+    }
+}

@@ -82,3 +82,99 @@ impl fmt::Debug for OpaqueToken {
         write!(f, "OpaqueToken({}_..)", self.prefix)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::master_key::MasterKey;
+    use crate::rng::{SeededRng, SystemRng};
+
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+    fn token(seed: u64) -> OpaqueToken {
+        OpaqueToken::generate("wgr", &SeededRng::new(seed))
+    }
+
+    #[test]
+    fn text_has_its_form_and_reads_back() {
+        for _ in 0..100 {
+            let token = OpaqueToken::generate("wgr", &SystemRng);
+            let text = token.reveal();
+            assert_eq!((&text[..4], text.len()), ("wgr_", 52));
+            assert!(text[4..].bytes().all(|byte| ALPHABET.contains(&byte)));
+            let read = OpaqueToken::parse("wgr", &text).unwrap();
+            assert_eq!((read.digest(), read.reveal()), (token.digest(), text));
+        }
+    }
+
+    // S-030
+    #[test]
+    fn any_character_cut_is_refused() {
+        let text = token(1).reveal();
+        for position in 0..text.len() {
+            let cut = format!("{}{}", &text[..position], &text[position + 1..]);
+            assert!(OpaqueToken::parse("wgr", &cut).is_none(), "{cut}");
+            assert!(OpaqueToken::parse("wgr", &text[..position]).is_none());
+            assert!(OpaqueToken::parse("wgr", &text[position + 1..]).is_none());
+        }
+    }
+
+    // S-030
+    #[test]
+    fn any_character_changed_or_added_is_refused() {
+        let text = token(2).reveal();
+        let others = ALPHABET.iter().copied().chain(*b" =+/.\n\0%").map(char::from).chain(['é', '\u{1f600}']);
+        for other in others {
+            for position in 0..text.len() {
+                let added = format!("{}{other}{}", &text[..position], &text[position..]);
+                assert!(OpaqueToken::parse("wgr", &added).is_none(), "{added}");
+                let changed = format!("{}{other}{}", &text[..position], &text[position + 1..]);
+                assert!(changed == *text || OpaqueToken::parse("wgr", &changed).is_none(), "{changed}");
+            }
+            assert!(OpaqueToken::parse("wgr", &format!("{}{other}", *text)).is_none());
+        }
+    }
+
+    #[test]
+    fn a_token_of_one_kind_is_none_of_another() {
+        let text = token(3).reveal();
+        for prefix in ["wgk", "", "wg", "wgr_", "WGR"] {
+            assert!(OpaqueToken::parse(prefix, &text).is_none(), "{prefix}");
+        }
+        let renamed = text.replacen("wgr", "wgk", 1);
+        assert!(OpaqueToken::parse("wgk", &renamed).is_none(), "the checksum covers the prefix");
+        let other_kind = OpaqueToken::generate("wgk", &SeededRng::new(3));
+        assert_ne!(other_kind.digest(), token(3).digest(), "so does the digest");
+    }
+
+    #[test]
+    fn the_digest_is_of_prefix_and_secret() {
+        let secret: [u8; 32] = rng::array(&SeededRng::new(4));
+        assert_eq!(token(4).digest(), Digest::of(&[b"wgr".as_slice(), &secret].concat()));
+    }
+
+    // S-044
+    #[test]
+    fn the_successor_repeats_and_depends_on_key_nonce_and_token() {
+        let key = MasterKey::generate(&SeededRng::new(5)).derive("refresh");
+        let other_key = MasterKey::generate(&SeededRng::new(5)).derive("other");
+        let successor = token(6).successor(&key, &[1; 32]);
+        let text = successor.reveal();
+        assert_eq!(text, token(6).successor(&key, &[1; 32]).reveal());
+        assert!(OpaqueToken::parse("wgr", &text).is_some());
+        for other in [
+            token(6).reveal(),
+            token(6).successor(&key, &[2; 32]).reveal(),
+            token(6).successor(&other_key, &[1; 32]).reveal(),
+            token(7).successor(&key, &[1; 32]).reveal(),
+            successor.successor(&key, &[1; 32]).reveal(),
+        ] {
+            assert_ne!(text, other);
+        }
+    }
+
+    #[test]
+    fn debug_shows_the_prefix_only() {
+        assert_eq!(format!("{:?}", token(8)), "OpaqueToken(wgr_..)");
+    }
+}

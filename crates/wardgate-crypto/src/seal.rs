@@ -80,3 +80,65 @@ impl MasterKey {
 fn bound_to(context: &[u8]) -> Aad<Vec<u8>> {
     Aad::from([&[VERSION], context].concat())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::SeededRng;
+
+    fn key(seed: u64) -> MasterKey {
+        MasterKey::generate(&SeededRng::new(seed))
+    }
+
+    #[test]
+    fn opens_what_it_sealed() {
+        for plaintext in [b"".as_slice(), b"x", &[7; 5000]] {
+            let sealed = key(1).seal("totp", b"row 1", plaintext, &SeededRng::new(9));
+            assert_eq!(sealed.len(), plaintext.len() + 29);
+            assert_eq!(key(1).open("totp", b"row 1", &sealed).unwrap().as_slice(), plaintext);
+        }
+    }
+
+    #[test]
+    fn two_seals_of_one_value_share_nothing() {
+        let rng = SeededRng::new(9);
+        let [first, second] = [0, 1].map(|_| key(1).seal("totp", b"row 1", b"secret", &rng));
+        assert_ne!(first[1..13], second[1..13], "a nonce was used twice");
+        assert_ne!(first[13..], second[13..]);
+    }
+
+    // S-139
+    #[test]
+    fn another_key_purpose_or_context_does_not_open_it() {
+        let sealed = key(1).seal("totp", b"row 1", b"secret", &SeededRng::new(9));
+        assert_eq!(key(2).open("totp", b"row 1", &sealed), Err(SealError));
+        assert_eq!(key(1).open("signing", b"row 1", &sealed), Err(SealError));
+        for context in [b"row 2".as_slice(), b"row 1 ", b"row ", b""] {
+            assert_eq!(key(1).open("totp", context, &sealed), Err(SealError), "{context:?}");
+        }
+    }
+
+    #[test]
+    fn any_bit_flipped_cut_or_added_does_not_open() {
+        let sealed = key(1).seal("totp", b"row 1", b"secret", &SeededRng::new(9));
+        for position in 0..sealed.len() {
+            for bit in 0..8 {
+                let mut altered = sealed.clone();
+                altered[position] ^= 1 << bit;
+                assert_eq!(key(1).open("totp", b"row 1", &altered), Err(SealError), "byte {position}");
+            }
+            assert_eq!(key(1).open("totp", b"row 1", &sealed[..position]), Err(SealError));
+        }
+        let longer = [sealed.as_slice(), &[0]].concat();
+        assert_eq!(key(1).open("totp", b"row 1", &longer), Err(SealError));
+    }
+
+    #[test]
+    fn the_version_is_authenticated() {
+        let sealed = key(1).seal("totp", b"row 1", b"secret", &SeededRng::new(9));
+        let mut body = sealed[HEAD_BYTES..].to_vec();
+        let nonce = Nonce::try_assume_unique_for_key(&sealed[1..HEAD_BYTES]).unwrap();
+        let unbound = Aad::from(b"row 1");
+        assert!(key(1).sealing_key("totp").open_in_place(nonce, unbound, &mut body).is_err());
+    }
+}

@@ -11,6 +11,8 @@ mod scheme;
 mod scrypt;
 mod secret;
 mod stored;
+#[cfg(test)]
+mod tests;
 
 pub use argon2::Workspace;
 pub use scheme::{Scheme, WeakScheme};

@@ -1,4 +1,4 @@
-//! scrypt, for imports: `$scrypt$ln=16,r=8,p=1$salt$digest` (passlib) and `scrypt$salt$16384$8$5$digest` (Django).
+//! scrypt, for imports: `$scrypt$ln=16,r=8,p=1$salt$digest` (passlib) and `scrypt$16384$salt$8$5$digest` (Django).
 
 use ::scrypt::{Params, scrypt};
 use base64::Engine;
@@ -80,8 +80,8 @@ fn passlib_fields(rest: &str) -> Option<Fields> {
 
 fn django_fields(rest: &str) -> Option<Fields> {
     let mut fields = rest.split('$');
-    let salt = fields.next()?.as_bytes().to_vec();
     let n = decimal(fields.next()?).filter(|n| n.is_power_of_two())?;
+    let salt = fields.next()?.as_bytes().to_vec();
     let (r, p) = (decimal(fields.next()?)?, decimal(fields.next()?)?);
     let digest = STANDARD.decode(fields.next()?).ok()?;
     fields.next().is_none().then_some(((n.ilog2(), r, p), salt, digest))
