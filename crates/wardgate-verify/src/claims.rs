@@ -138,3 +138,33 @@ impl<'de> Visitor<'de> for AudienceVisitor {
         Ok(Audience(audiences))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    fn claims() -> AccessClaims {
+        AccessClaims::from_json(testing::claims().to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn claims_write_what_they_read_and_leave_out_what_is_absent() {
+        let mut claims = claims();
+        assert_eq!(serde_json::to_value(&claims).unwrap(), testing::claims());
+        claims.nbf = Some(5);
+        claims.scope = Some("read".into());
+        let json = serde_json::to_string(&claims).unwrap();
+        assert_eq!(AccessClaims::from_json(json.as_bytes()), Ok(claims));
+    }
+
+    #[test]
+    fn one_audience_is_written_as_a_string_and_several_as_a_list() {
+        let one = Audience::from("a".to_owned());
+        assert_eq!(serde_json::to_string(&one).unwrap(), r#""a""#);
+        let two = Audience::from(vec!["a".to_owned(), "b".to_owned()]);
+        assert_eq!(serde_json::to_string(&two).unwrap(), r#"["a","b"]"#);
+        assert_eq!(two.iter().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(serde_json::from_str::<Audience>(r#"["a"]"#).unwrap(), one);
+    }
+}

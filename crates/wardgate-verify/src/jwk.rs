@@ -107,3 +107,70 @@ pub struct JwkSet {
     /// The keys, in no particular order.
     pub keys: Vec<Jwk>,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::testing::{Issuer, from_base64};
+
+    // RFC 7638 section 3.1 and RFC 8037 appendix A.3.
+    #[test]
+    fn thumbprints_are_those_that_the_rfcs_publish() {
+        let modulus = from_base64(concat!(
+            "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWK",
+            "RXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMic",
+            "AtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3",
+            "XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
+        ));
+        assert_eq!(Jwk::rsa(&modulus, &[1, 0, 1]).kid(), Some("NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"));
+        let point = from_base64("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").try_into().unwrap();
+        assert_eq!(Jwk::ed25519(&point).kid(), Some("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"));
+    }
+
+    #[test]
+    fn a_set_writes_what_it_reads() {
+        let issuer = Issuer::new();
+        let set = JwkSet {
+            keys: vec![issuer.ed25519_jwk(), issuer.p256_jwk(), Jwk::rsa(&[0xff; 256], &[1, 0, 1])],
+        };
+        let text = serde_json::to_string(&set).unwrap();
+        assert_eq!(serde_json::from_str::<JwkSet>(&text).unwrap(), set);
+    }
+
+    #[test]
+    fn the_published_form_has_the_members_of_its_kind() {
+        let members = |jwk: Jwk| -> Vec<String> {
+            let json = serde_json::to_value(jwk).unwrap();
+            json.as_object().unwrap().keys().cloned().collect()
+        };
+        assert_eq!(members(Issuer::new().ed25519_jwk()), ["alg", "crv", "kid", "kty", "use", "x"]);
+        assert_eq!(members(Issuer::new().p256_jwk()), ["alg", "crv", "kid", "kty", "use", "x", "y"]);
+        assert_eq!(members(Jwk::rsa(&[0xff; 256], &[1, 0, 1])), ["alg", "e", "kid", "kty", "n", "use"]);
+    }
+
+    // S-032
+    #[test]
+    fn private_and_symmetric_members_cannot_be_read() {
+        let public = json!({"kty": "RSA", "n": "AA", "e": "AQAB", "kid": "k"});
+        assert!(serde_json::from_value::<Jwk>(public.clone()).is_ok());
+        for secret in ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"] {
+            for value in [json!("AA"), json!(null), json!([])] {
+                let mut jwk: Value = public.clone();
+                jwk[secret] = value;
+                assert!(serde_json::from_value::<Jwk>(jwk.clone()).is_err(), "{jwk}");
+                let set = json!({"keys": [public, jwk]});
+                assert!(serde_json::from_value::<JwkSet>(set).is_err(), "{secret}");
+            }
+        }
+    }
+
+    // S-029
+    #[test]
+    fn a_repeated_member_is_refused() {
+        for text in [r#"{"kty":"EC","kty":"RSA"}"#, r#"{"kty":"EC","z":1,"z":1}"#, r#"["EC"]"#, "{}"] {
+            assert!(serde_json::from_str::<Jwk>(text).is_err(), "{text}");
+        }
+    }
+}

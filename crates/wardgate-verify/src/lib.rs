@@ -28,6 +28,8 @@ pub mod jws;
 mod key;
 mod keyset;
 mod policy;
+#[cfg(test)]
+mod testing;
 mod verifier;
 mod weak;
 

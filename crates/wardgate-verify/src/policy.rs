@@ -51,3 +51,28 @@ impl Policy {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{AUDIENCE, ISSUER, NOW, claims};
+
+    fn judged(leeway_seconds: i64, exp: i64) -> Result<(), VerifyError> {
+        let mut claims = AccessClaims::from_json(claims().to_string().as_bytes()).unwrap();
+        claims.exp = exp;
+        Policy { leeway_seconds, ..Policy::new(ISSUER, AUDIENCE) }.check(&claims, NOW)
+    }
+
+    // S-027
+    #[test]
+    fn no_leeway_beyond_a_minute_can_be_configured() {
+        for leeway in [60, 61, 3600, i64::MAX] {
+            assert_eq!(judged(leeway, NOW - 59), Ok(()), "{leeway}");
+            assert_eq!(judged(leeway, NOW - 60), Err(VerifyError::Expired), "{leeway}");
+        }
+        for leeway in [0, -1, i64::MIN] {
+            assert_eq!(judged(leeway, NOW + 1), Ok(()), "{leeway}");
+            assert_eq!(judged(leeway, NOW), Err(VerifyError::Expired), "{leeway}");
+        }
+    }
+}

@@ -67,3 +67,90 @@ pub(crate) fn ed25519_point(point: &[u8; 32]) -> bool {
     let minus_one_or_beyond = high_bits_full && y[0] >= 0xec;
     zero_or_one || minus_one_or_beyond || ORDER_EIGHT.contains(&y)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 65537 to the power of `exponent`, big-endian: the mark of the fault in its purest form.
+    fn power_of_65537(exponent: usize) -> Vec<u8> {
+        let mut little_endian = vec![1u8];
+        for _ in 0..exponent {
+            // Multiplying by 2^16 + 1 is adding the number to itself two bytes further up.
+            let mut carry = 0;
+            let low = little_endian.clone();
+            little_endian.extend([0; 3]);
+            for (position, byte) in little_endian.iter_mut().enumerate().skip(2) {
+                let sum = u16::from(*byte) + u16::from(low.get(position - 2).copied().unwrap_or(0)) + carry;
+                (*byte, carry) = (sum.to_le_bytes()[0], sum >> 8);
+            }
+            while little_endian.last() == Some(&0) {
+                little_endian.pop();
+            }
+        }
+        little_endian.into_iter().rev().collect()
+    }
+
+    #[test]
+    fn exponents_below_65537_even_or_overlong_are_weak() {
+        for weak in [&[][..], &[1], &[3], &[17], &[0xff, 0xff], &[1, 0, 0], &[1, 0, 2], &[1, 0, 0, 0, 1]] {
+            assert!(rsa_exponent(weak), "{weak:?}");
+        }
+        for sound in [&[1, 0, 1][..], &[1, 0, 3], &[0xff, 0xff, 0xff, 0xff]] {
+            assert!(!rsa_exponent(sound), "{sound:?}");
+        }
+    }
+
+    #[test]
+    fn a_modulus_needs_2048_to_8192_bits_and_to_be_odd() {
+        let modulus = |bytes: usize, first: u8, last: u8| {
+            let mut modulus = vec![0x5a; bytes];
+            (modulus[0], modulus[bytes - 1]) = (first, last);
+            modulus
+        };
+        for sound in [modulus(256, 0x80, 1), modulus(384, 0xff, 3), modulus(1024, 0xff, 1)] {
+            assert!(!rsa_modulus(&sound), "{} bytes", sound.len());
+        }
+        for weak in
+            [vec![], modulus(128, 0xff, 1), modulus(256, 0x7f, 1), modulus(1025, 1, 1), modulus(256, 0x80, 2)]
+        {
+            assert!(rsa_modulus(&weak), "{} bytes", weak.len());
+        }
+    }
+
+    #[test]
+    fn the_mark_of_the_roca_fault_is_seen() {
+        assert_eq!(power_of_65537(2), [1, 0, 2, 0, 1]);
+        let marked = power_of_65537(130);
+        assert!((257..1024).contains(&marked.len()));
+        assert!(has_roca_mark(&marked) && rsa_modulus(&marked));
+        let mut sound = marked;
+        *sound.last_mut().unwrap() ^= 2;
+        assert!(!has_roca_mark(&sound) && !rsa_modulus(&sound));
+    }
+
+    #[test]
+    fn points_of_small_order_and_odd_encodings_are_weak_with_either_sign() {
+        let mut minus_one = [0xff; 32];
+        (minus_one[0], minus_one[31]) = (0xec, 0x7f);
+        let low = |first: u8| {
+            let mut y = [0; 32];
+            y[0] = first;
+            y
+        };
+        let high = |first: u8| {
+            let mut y = minus_one;
+            y[0] = first;
+            y
+        };
+        let [eighth, other] = ORDER_EIGHT;
+        for weak in [low(0), low(1), eighth, other, minus_one, high(0xed), high(0xee), high(0xff)] {
+            let mut negated = weak;
+            negated[31] |= 0x80;
+            assert!(ed25519_point(&weak) && ed25519_point(&negated), "{weak:?}");
+        }
+        for sound in [low(2), high(0xeb), [0x58; 32]] {
+            assert!(!ed25519_point(&sound), "{sound:?}");
+        }
+    }
+}
