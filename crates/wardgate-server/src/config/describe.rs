@@ -112,3 +112,43 @@ fn of_section(section: &Section) -> impl Iterator<Item = &'static Setting> {
     let name = section.name;
     shape().settings.iter().filter(move |setting| setting.section == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_schema_knows_each_setting_and_refuses_others() {
+        let schema = schema();
+        let mut known = BTreeSet::new();
+        for (section, of_section) in schema["properties"].as_object().unwrap() {
+            assert_eq!(of_section["additionalProperties"], false);
+            known.extend(
+                of_section["properties"].as_object().unwrap().keys().map(|name| format!("{section}.{name}")),
+            );
+        }
+        assert_eq!(
+            known,
+            shape().settings.iter().map(|setting| setting.path.clone()).collect::<BTreeSet<_>>()
+        );
+        insta::assert_json_snapshot!(schema["properties"]["tokens"]["properties"]);
+    }
+
+    /// `WARDGATE_UPDATE_DOCS=1 cargo test -p wardgate-server` writes the page anew.
+    #[test]
+    fn the_page_of_documentation_is_current() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/config.md");
+        if std::env::var_os("WARDGATE_UPDATE_DOCS").is_some() {
+            fs::write(&path, docs_page()).unwrap();
+        }
+        let page = fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            page == docs_page(),
+            "docs/config.md is not what wardgate.default.toml says: WARDGATE_UPDATE_DOCS=1"
+        );
+    }
+}

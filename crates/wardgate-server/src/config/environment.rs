@@ -79,6 +79,12 @@ mod tests {
     }
 
     #[test]
+    fn a_section_of_another_version_is_not_taken_for_a_slip() {
+        let layer = read([("WARDGATE_REDIS__URL", "redis://127.0.0.1")]);
+        assert!(layer.faults[0].remedy.starts_with("nothing; the sections are"), "{}", layer.faults[0]);
+    }
+
+    #[test]
     fn a_file_gives_any_setting_and_excludes_the_plain_variable() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "https://auth.example.com\n").unwrap();

@@ -17,17 +17,18 @@ pub(crate) enum Limit {
     OneOf(&'static [&'static str]),
 }
 
+const TABLES: [&[(&str, Limit)]; 6] = [
+    server::LIMITS,
+    database::LIMITS,
+    tokens::LIMITS,
+    password::LIMITS,
+    registration::LIMITS,
+    telemetry::LIMITS,
+];
+
 /// The limit of a setting, by its full name; `None` where the setting has rules of its own.
 pub(crate) fn limit(path: &str) -> Option<Limit> {
-    let tables = [
-        server::LIMITS,
-        database::LIMITS,
-        tokens::LIMITS,
-        password::LIMITS,
-        registration::LIMITS,
-        telemetry::LIMITS,
-    ];
-    tables.into_iter().flatten().find(|(name, _)| *name == path).map(|(_, limit)| *limit)
+    TABLES.into_iter().flatten().find(|(name, _)| *name == path).map(|(_, limit)| *limit)
 }
 
 /// The ends of a duration's limit.
@@ -44,5 +45,33 @@ impl fmt::Display for Limit {
             Self::OneOf([word]) => write!(f, "\"{word}\""),
             Self::OneOf(words) => write!(f, "one of \"{}\"", words.join("\", \"")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::super::shape::shape;
+    use super::*;
+
+    #[test]
+    fn every_limit_belongs_to_a_setting_whose_sample_keeps_it() {
+        let limited = shape().settings.iter().filter(|setting| limit(&setting.path).is_some());
+        let mut count = 0;
+        for setting in limited {
+            count += 1;
+            let keeps = match (limit(&setting.path).unwrap(), &setting.sample) {
+                (Limit::Integer(min, max), Value::Number(n)) => (min..=max).contains(&n.as_i64().unwrap()),
+                (Limit::OneOf(words), Value::String(word)) => words.contains(&word.as_str()),
+                (Limit::Duration(min, max), Value::String(text)) => {
+                    let (min, max) = ends(min, max);
+                    (min..=max).contains(&duration::parse(text).unwrap())
+                }
+                _ => false,
+            };
+            assert!(keeps, "{}", setting.path);
+        }
+        assert_eq!(TABLES.concat().len(), count);
     }
 }

@@ -68,7 +68,7 @@ impl RawConfig {
     }
 
     /// Puts the defaults of the faulty settings back. A fault in a default comes from a value beside it, so then the
-    /// whole section goes, but for what tools need. Says whether anything changed.
+    /// whole section goes. Says whether anything changed.
     pub(super) fn forget_faulty(&mut self, faults: &[Fault]) -> bool {
         let mut changed = false;
         for setting in faults.iter().filter_map(|fault| shape().find(fault.key.as_deref()?)) {
@@ -78,9 +78,8 @@ impl RawConfig {
     }
 
     fn forget_section(&mut self, section: &str) -> bool {
-        let of_section = shape().settings.iter().filter(|setting| setting.section == section);
         let mut changed = false;
-        for setting in of_section.filter(|setting| !super::is_essential(&setting.path)) {
+        for setting in shape().settings.iter().filter(|setting| setting.section == section) {
             changed |= self.forget(setting);
         }
         changed
