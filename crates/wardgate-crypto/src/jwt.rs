@@ -5,7 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use wardgate_verify::{Algorithm, VerifyingKey};
 
-use crate::keypair::{SigningError, SigningKey};
+use crate::error::SigningError;
+use crate::keypair::SigningKey;
 
 #[derive(Serialize)]
 struct Header<'a> {

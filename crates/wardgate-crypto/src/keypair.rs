@@ -9,9 +9,10 @@ use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
 };
-use wardgate_verify::{Algorithm, Jwk, KeyError, VerifyingKey};
+use wardgate_verify::{Algorithm, Jwk, VerifyingKey};
 use zeroize::Zeroizing;
 
+use crate::error::{SigningError, SigningKeyError};
 use crate::jwt;
 use crate::rng::Rng;
 
@@ -37,36 +38,6 @@ enum Material {
     Shared { key: Box<hmac::Key>, secret: Zeroizing<Vec<u8>> },
 }
 
-/// Why a signing key was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SigningKeyError {
-    /// The bytes are no private key of that algorithm.
-    #[error("the bytes are no private key of that algorithm")]
-    Invalid,
-    /// An HS256 key is shared with someone: it is given with its id, not drawn or read without one.
-    #[error("an HS256 key must be given together with its id")]
-    NeedsId,
-    /// The library could not make a key.
-    #[error("no key could be generated")]
-    Generation,
-    /// The key would not be accepted by a verifier.
-    #[error(transparent)]
-    Refused(#[from] KeyError),
-}
-
-/// Why a token could not be signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SigningError {
-    /// The claims do not serialise to JSON.
-    #[error("the claims cannot be written as JSON")]
-    Claims,
-    /// The library refused.
-    #[error("the signature could not be made")]
-    Signature,
-}
-
 impl SigningKey {
     /// Makes a new key; RSA keys have 2048 bits.
     ///
@@ -76,7 +47,7 @@ impl SigningKey {
     /// [`SigningKeyError::NeedsId`] for HS256, [`SigningKeyError::Generation`] when the library fails.
     pub fn generate(algorithm: Algorithm, rng: &dyn Rng) -> Result<Self, SigningKeyError> {
         match algorithm {
-            Algorithm::EdDsa => Self::ed25519(random_bytes(rng).as_slice()),
+            Algorithm::EdDsa => Self::ed25519(&random_bytes(rng)),
             Algorithm::Es256 => generate_p256(rng),
             Algorithm::Rs256 => {
                 Self::rsa(RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| SigningKeyError::Generation)?)
@@ -103,8 +74,8 @@ impl SigningKey {
     /// [`SigningKeyError::Refused`] for a key that no verifier would accept.
     pub fn from_secret_bytes(algorithm: Algorithm, bytes: &[u8]) -> Result<Self, SigningKeyError> {
         match algorithm {
-            Algorithm::EdDsa => Self::ed25519(bytes),
-            Algorithm::Es256 => Self::p256(bytes),
+            Algorithm::EdDsa => Self::ed25519(thirty_two(bytes)?),
+            Algorithm::Es256 => Self::p256(thirty_two(bytes)?),
             Algorithm::Rs256 => {
                 Self::rsa(RsaKeyPair::from_pkcs8(bytes).map_err(|_| SigningKeyError::Invalid)?)
             }
@@ -112,20 +83,14 @@ impl SigningKey {
         }
     }
 
-    fn ed25519(seed: &[u8]) -> Result<Self, SigningKeyError> {
-        if seed.len() != 32 {
-            return Err(SigningKeyError::Invalid);
-        }
+    fn ed25519(seed: &[u8; 32]) -> Result<Self, SigningKeyError> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| SigningKeyError::Invalid)?;
         let public = pair.public_key().as_ref().try_into().map_err(|_| SigningKeyError::Invalid)?;
         Self::published(Jwk::ed25519(public), Material::Ed25519(pair))
     }
 
-    fn p256(scalar: &[u8]) -> Result<Self, SigningKeyError> {
-        if scalar.len() != 32 {
-            return Err(SigningKeyError::Invalid);
-        }
-        let der = Zeroizing::new([&SEC1_HEAD, scalar, &SEC1_TAIL].concat());
+    fn p256(scalar: &[u8; 32]) -> Result<Self, SigningKeyError> {
+        let der = Zeroizing::new([SEC1_HEAD.as_slice(), scalar, &SEC1_TAIL].concat());
         let pair = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, &der)
             .map_err(|_| SigningKeyError::Invalid)?;
         let point = pair.public_key().as_ref();
@@ -217,13 +182,15 @@ impl fmt::Debug for SigningKey {
 /// Draws scalars until one lies below the curve's order; the first does, but for one in 2^32.
 fn generate_p256(rng: &dyn Rng) -> Result<SigningKey, SigningKeyError> {
     const DRAWS: usize = 8;
-    (0..DRAWS)
-        .find_map(|_| SigningKey::p256(random_bytes(rng).as_slice()).ok())
-        .ok_or(SigningKeyError::Generation)
+    (0..DRAWS).find_map(|_| SigningKey::p256(&random_bytes(rng)).ok()).ok_or(SigningKeyError::Generation)
 }
 
 fn random_bytes(rng: &dyn Rng) -> Zeroizing<[u8; 32]> {
     Zeroizing::new(crate::rng::array(rng))
+}
+
+fn thirty_two(bytes: &[u8]) -> Result<&[u8; 32], SigningKeyError> {
+    bytes.try_into().map_err(|_| SigningKeyError::Invalid)
 }
 
 fn p256_coordinates(point: &[u8]) -> Option<(&[u8; 32], &[u8; 32])> {
@@ -239,6 +206,8 @@ fn secret(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use std::sync::OnceLock;
+
+    use wardgate_verify::KeyError;
 
     use super::*;
     use crate::rng::{SeededRng, SystemRng};

@@ -12,6 +12,7 @@
 //! | store and check a password | [`password`] |
 
 mod digest;
+mod error;
 pub mod jwt;
 mod keypair;
 mod master_key;
@@ -21,7 +22,8 @@ mod rng;
 mod seal;
 
 pub use digest::Digest;
-pub use keypair::{SigningError, SigningKey, SigningKeyError};
+pub use error::{SigningError, SigningKeyError};
+pub use keypair::SigningKey;
 pub use master_key::{MasterKey, MasterKeyError, SubKey};
 pub use opaque::OpaqueToken;
 pub use rng::{Rng, SeededRng, SystemRng};

@@ -29,6 +29,8 @@ mod key;
 mod keyset;
 mod policy;
 #[cfg(test)]
+mod rfc_vectors;
+#[cfg(test)]
 mod testing;
 mod verifier;
 mod weak;

@@ -6,6 +6,8 @@
 
 mod argon2;
 mod bcrypt;
+#[cfg(test)]
+mod foreign;
 mod pbkdf2;
 mod scheme;
 mod scrypt;
