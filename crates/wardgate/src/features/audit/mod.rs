@@ -1,0 +1,10 @@
+//! The audit log: every security event is one record, in the transaction of the change.
+
+mod model;
+mod service;
+mod store;
+
+pub use model::{Action, Actor, AuditEvent, Outcome};
+pub use service::Audit;
+pub(crate) use service::record;
+pub(crate) use model::Entry;

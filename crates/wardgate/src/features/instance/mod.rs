@@ -1,0 +1,8 @@
+//! The database as a whole: whose master key opens it, and whether it belongs to development.
+
+mod model;
+mod service;
+mod store;
+
+pub use model::{InstanceError, Stage};
+pub(crate) use service::claim;

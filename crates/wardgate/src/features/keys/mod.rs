@@ -1,0 +1,10 @@
+//! Signing keys: made, published ahead of use, rotated, retired; the JWKS.
+
+pub(crate) mod http;
+mod model;
+mod service;
+mod store;
+
+pub use model::{KeyState, KeyView};
+pub(crate) use service::{KeySettings, is_open, signing_kid};
+pub use service::Keys;

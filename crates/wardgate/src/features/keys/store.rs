@@ -1,0 +1,70 @@
+//! SQL of `signing_keys`.
+
+use wardgate_store::{Sql, StoreError, Tx, from_row, params, sql};
+
+use crate::kernel::time::Timestamp;
+
+const LIST: Sql = sql!(
+    "SELECT tenant_id, kid, algorithm, public_jwk, sealed_secret, created_at, activates_at, retired_at \
+     FROM signing_keys WHERE tenant_id = $1 ORDER BY activates_at DESC, kid"
+);
+const LIST_OPEN: Sql = sql!(
+    "SELECT tenant_id, kid, algorithm, public_jwk, sealed_secret, created_at, activates_at, retired_at \
+     FROM signing_keys WHERE tenant_id = $1 AND retired_at IS NULL ORDER BY activates_at DESC, kid"
+);
+const SIGNING: Sql = sql!(
+    "SELECT tenant_id, kid FROM signing_keys \
+     WHERE tenant_id = $1 AND retired_at IS NULL AND activates_at <= $2 ORDER BY activates_at DESC, kid DESC LIMIT 1"
+);
+const OPEN: Sql = sql!("SELECT tenant_id, kid FROM signing_keys WHERE tenant_id = $1 AND kid = $2 AND retired_at IS NULL");
+const INSERT: Sql = sql!(
+    "INSERT INTO signing_keys (tenant_id, kid, algorithm, public_jwk, sealed_secret, created_at, activates_at) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7)"
+);
+const RETIRE: Sql =
+    sql!("UPDATE signing_keys SET retired_at = $3 WHERE tenant_id = $1 AND kid = $2 AND retired_at IS NULL");
+
+/// A signing key as it lies in the table.
+pub(super) struct KeyRow {
+    pub(super) kid: String,
+    pub(super) algorithm: String,
+    pub(super) public_jwk: Option<String>,
+    pub(super) sealed_secret: Vec<u8>,
+    pub(super) created_at: Timestamp,
+    pub(super) activates_at: Timestamp,
+    pub(super) retired_at: Option<Timestamp>,
+}
+
+from_row!(KeyRow { kid, algorithm, public_jwk, sealed_secret, created_at, activates_at, retired_at });
+
+/// All keys, newest first.
+pub(super) async fn list(tx: &mut Tx) -> Result<Vec<KeyRow>, StoreError> {
+    tx.all(LIST, &params![]).await
+}
+
+/// The keys that are not retired, newest first.
+pub(super) async fn list_open(tx: &mut Tx) -> Result<Vec<KeyRow>, StoreError> {
+    tx.all(LIST_OPEN, &params![]).await
+}
+
+/// The key that signs at `now`: of those already active the youngest.
+pub(super) async fn signing(tx: &mut Tx, now: Timestamp) -> Result<Option<String>, StoreError> {
+    let row: Option<(String,)> = tx.opt(SIGNING, &params![now]).await?;
+    Ok(row.map(|(kid,)| kid))
+}
+
+pub(super) async fn is_open(tx: &mut Tx, kid: &str) -> Result<bool, StoreError> {
+    let row: Option<(String,)> = tx.opt(OPEN, &params![kid]).await?;
+    Ok(row.is_some())
+}
+
+pub(super) async fn insert(tx: &mut Tx, row: &KeyRow) -> Result<(), StoreError> {
+    let KeyRow { kid, algorithm, public_jwk, sealed_secret, created_at, activates_at, .. } = row;
+    let values = params![kid, algorithm, public_jwk, sealed_secret, created_at, activates_at];
+    tx.exec(INSERT, &values).await.map(drop)
+}
+
+/// Withdraws the key; `false` if it was not open.
+pub(super) async fn retire(tx: &mut Tx, kid: &str, now: Timestamp) -> Result<bool, StoreError> {
+    Ok(tx.exec(RETIRE, &params![kid, now]).await? == 1)
+}

@@ -1,0 +1,27 @@
+//! The features, in the order in which they may use each other: a service may use those above it.
+//!
+//! In each folder the file name is the layer: `model.rs` (pure), `store.rs` (SQL), `service.rs` (decisions in
+//! transactions), `http.rs` (routes). `store` is private to its folder, so no feature reads another's table.
+
+pub(crate) mod instance;
+pub(crate) mod tenants;
+
+pub(crate) mod audit;
+
+pub(crate) mod keys;
+
+pub(crate) mod users;
+
+pub(crate) mod roles;
+
+pub(crate) mod sessions;
+
+pub(crate) mod tokens;
+
+pub(crate) mod password;
+
+pub(crate) mod signin;
+
+pub(crate) mod lifecycle;
+
+pub(crate) mod setup;

@@ -1,0 +1,133 @@
+//! Makes accounts that sign in with a password.
+
+use std::sync::Arc;
+
+use wardgate_store::Tx;
+
+use super::service::{self, Passwords};
+use super::store::NewHash;
+use crate::environment::Environment;
+use crate::features::audit::{self, Action, Actor, Audit, Entry};
+use crate::features::roles::{self, BuiltinRole, Roles};
+use crate::features::users::{self, NewUser, User};
+use crate::kernel::error::AuthError;
+use crate::kernel::ids::{TenantId, UserId};
+use crate::kernel::source::Source;
+use crate::kernel::time::Timestamp;
+
+/// Who may register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RegistrationMode {
+    /// Everybody; a taken address is told, since without mail there is no other way.
+    #[default]
+    Open,
+    /// Nobody: operators make the accounts.
+    Closed,
+}
+
+/// Makes accounts.
+pub struct Accounts {
+    env: Arc<Environment>,
+    audit: Arc<Audit>,
+    passwords: Arc<Passwords>,
+    mode: RegistrationMode,
+}
+
+/// An account, hashed and ready to be written.
+pub(crate) struct PreparedAccount {
+    user: User,
+    hash: NewHash,
+    role: BuiltinRole,
+    created: Entry,
+}
+
+/// A user with the roles they have.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The user.
+    pub user: User,
+    /// Their roles.
+    pub roles: Roles,
+}
+
+impl PreparedAccount {
+    pub(crate) fn user_id(&self) -> UserId {
+        self.user.id
+    }
+}
+
+/// Writes the account with its password, role and record; [`AuthError::EmailTaken`] if the address has one.
+pub(crate) async fn write(tx: &mut Tx, account: &PreparedAccount) -> Result<Account, AuthError> {
+    let PreparedAccount { user, hash, role, created } = account;
+    users::insert(tx, user).await?;
+    service::set(tx, user.id, hash, user.created_at).await?;
+    roles::assign_only(tx, user.id, *role).await?;
+    audit::record(tx, created).await?;
+    Ok(Account { user: user.clone(), roles: roles::of(tx, user.id).await? })
+}
+
+impl Accounts {
+    pub(crate) fn new(
+        env: Arc<Environment>,
+        audit: Arc<Audit>,
+        passwords: Arc<Passwords>,
+        mode: RegistrationMode,
+    ) -> Self {
+        Self { env, audit, passwords, mode }
+    }
+
+    /// Registers a stranger: an account with the role `user`, its address not proven.
+    pub async fn register(
+        &self,
+        tenant: TenantId,
+        new: NewUser,
+        password: &str,
+        source: &Source,
+    ) -> Result<Account, AuthError> {
+        if self.mode == RegistrationMode::Closed {
+            return Err(AuthError::RegistrationClosed);
+        }
+        self.create(tenant, new, password, BuiltinRole::User, Actor::Anonymous, source).await
+    }
+
+    /// Makes an account as an operator, with any role.
+    pub async fn create(
+        &self,
+        tenant: TenantId,
+        new: NewUser,
+        password: &str,
+        role: BuiltinRole,
+        actor: Actor,
+        source: &Source,
+    ) -> Result<Account, AuthError> {
+        let account = self.prepare(new, password, role, actor, source).await?;
+        self.env.db.write(tenant.into(), account, |tx, account| Box::pin(write(tx, account))).await
+    }
+
+    /// Checks and hashes, without writing anything.
+    pub(crate) async fn prepare(
+        &self,
+        new: NewUser,
+        password: &str,
+        role: BuiltinRole,
+        actor: Actor,
+        source: &Source,
+    ) -> Result<PreparedAccount, AuthError> {
+        let hash = self.passwords.hash_new(password, &new.email, source).await?;
+        let now = self.env.now();
+        let user = self.user(new, now);
+        let created = self.audit.done(source, actor, Action::UserRegistered, user.id);
+        Ok(PreparedAccount { user, hash, role, created })
+    }
+
+    fn user(&self, new: NewUser, now: Timestamp) -> User {
+        User {
+            id: UserId::new(now, self.env.random()),
+            email: new.email,
+            email_verified_at: new.email_verified.then_some(now),
+            name: new.name,
+            disabled_at: None,
+            created_at: now,
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! Proves, sets and changes passwords.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use uuid::Uuid;
+use wardgate_crypto::password::{self, Password, Scheme, Verdict, Workspace};
+use wardgate_store::{StoreError, Tx};
+
+use super::model::{MAX_CHARS, PasswordPolicy, Proof, check_length, check_strength};
+use super::store::{self, NewHash};
+use crate::environment::Environment;
+use crate::features::audit::{self, Action, Actor, Audit};
+use crate::features::sessions::{self, EndReason};
+use crate::features::users::{self, User};
+use crate::hashing::HashPool;
+use crate::kernel::email::{Email, normalize_identifier};
+use crate::kernel::error::{AuthError, FieldFault};
+use crate::kernel::ids::{SessionId, TenantId, UserId};
+use crate::kernel::principal::Principal;
+use crate::kernel::source::Source;
+use crate::kernel::time::Timestamp;
+
+/// How passwords are hashed and which are taken.
+#[derive(Debug, Clone)]
+pub(crate) struct PasswordSettings {
+    pub(crate) scheme: Scheme,
+    pub(crate) policy: PasswordPolicy,
+}
+
+/// The passwords of all tenants.
+pub struct Passwords {
+    env: Arc<Environment>,
+    audit: Arc<Audit>,
+    pool: Arc<HashPool>,
+    settings: PasswordSettings,
+    /// A hash that no password matches, of the configured scheme: unknown users cost what known ones do.
+    decoy: Arc<str>,
+    /// What one check of each scheme in use costs, by the scheme's label.
+    costs: Mutex<HashMap<String, Duration>>,
+}
+
+/// A hash of the configured scheme to replace the one just proven.
+#[derive(Debug, Clone)]
+pub(crate) struct Rehash {
+    old: String,
+    new: NewHash,
+}
+
+/// Whether what was proven still holds in this transaction: the user active, the password unchanged. A sign-in
+/// in flight must not outlive a password change or a deactivation.
+pub(crate) async fn still_proven(tx: &mut Tx, proof: &Proof) -> Result<Option<User>, StoreError> {
+    let user = users::find(tx, proof.subject()).await?.filter(User::is_active);
+    let stored = store::by_user(tx, proof.subject()).await?;
+    Ok(user.filter(|_| stored.is_some_and(|stored| stored.version == proof.password_version())))
+}
+
+/// Replaces the proven hash, unless it changed meanwhile; says whether this call did it.
+pub(crate) async fn write_rehash(tx: &mut Tx, user: UserId, rehash: &Rehash) -> Result<bool, StoreError> {
+    store::rehash(tx, user, &rehash.old, &rehash.new).await
+}
+
+pub(super) async fn set(tx: &mut Tx, user: UserId, new: &NewHash, now: Timestamp) -> Result<(), StoreError> {
+    store::set(tx, user, new, now).await
+}
+
+/// What was read before the hash was checked.
+struct Candidate {
+    user: Option<User>,
+    hash: Option<String>,
+    version: i64,
+}
+
+impl Passwords {
+    pub(crate) fn new(
+        env: Arc<Environment>,
+        audit: Arc<Audit>,
+        pool: Arc<HashPool>,
+        settings: PasswordSettings,
+    ) -> Self {
+        let decoy = password::decoy(&settings.scheme).into();
+        Self { env, audit, pool, settings, decoy, costs: Mutex::default() }
+    }
+
+    /// Proves `identifier` by `typed`; every refusal is [`AuthError::IncorrectCredentials`], costs the same
+    /// statements and one hash, and leaves one record.
+    pub(crate) async fn prove(
+        &self,
+        tenant: TenantId,
+        identifier: &str,
+        typed: &str,
+        source: &Source,
+    ) -> Result<(Proof, Option<Rehash>), AuthError> {
+        // S-002: before any hashing, for known and unknown alike.
+        if typed.chars().nth(MAX_CHARS).is_some() {
+            return Err(AuthError::IncorrectCredentials);
+        }
+        let normalized = normalize_identifier(identifier);
+        let candidate = self.find_candidate(tenant, normalized.clone()).await?;
+        let stored: Arc<str> = candidate.hash.as_deref().map_or_else(|| Arc::clone(&self.decoy), Arc::from);
+        let checked = self.check(Password::new(typed), Arc::clone(&stored), source).await?;
+        let proven = checked.verdict == Verdict::Match && candidate.hash.is_some();
+        match candidate.user.filter(|user| proven && user.is_active()) {
+            Some(user) => {
+                let rehash = checked.rehash.map(|new| Rehash { old: stored.to_string(), new });
+                Ok((Proof::new(user.id, candidate.version), rehash))
+            }
+            None => {
+                self.settle(&stored, checked.took).await;
+                self.refuse(tenant, &normalized, &checked.verdict, source).await
+            }
+        }
+    }
+
+    /// The same two statements for known and unknown identifiers (S-012).
+    async fn find_candidate(&self, tenant: TenantId, normalized: String) -> Result<Candidate, AuthError> {
+        self.env
+            .db
+            .lookup(tenant.into(), normalized, |tx, normalized| {
+                Box::pin(async move {
+                    let user = users::find_for_sign_in(tx, normalized).await?;
+                    let id = user.as_ref().map_or(UserId::from_uuid(Uuid::nil()), |user| user.id);
+                    let stored = store::by_user(tx, id).await?;
+                    let version = stored.as_ref().map_or(0, |stored| stored.version);
+                    Ok(Candidate { user, hash: stored.map(|stored| stored.hash), version })
+                })
+            })
+            .await
+    }
+
+    async fn check(&self, password: Password, stored: Arc<str>, source: &Source) -> Result<Checked, AuthError> {
+        let (scheme, env) = (self.settings.scheme.clone(), Arc::clone(&self.env));
+        let work = move |workspace: &mut Workspace| {
+            let started = env.clock.monotonic();
+            let verdict = password::verify(&password, &stored, workspace);
+            let took = env.clock.monotonic().saturating_sub(started);
+            let renew = verdict == Verdict::Match && password::needs_rehash(&stored, &scheme);
+            let rehash = renew.then(|| hash(&password, &scheme, &env, workspace)).and_then(Result::ok);
+            Checked { verdict, took, rehash }
+        };
+        self.pool.run(source.fairness_key(), work).await
+    }
+
+    /// Holds a refusal back until the slowest scheme in use would have answered, by a timer: while accounts of
+    /// another scheme remain, the time must not tell which scheme an account has, or whether it exists.
+    async fn settle(&self, stored: &str, took: Duration) {
+        let slowest = {
+            let mut costs = self.costs();
+            note_cost(&mut costs, password::scheme_label(stored), took);
+            costs.values().max().copied().unwrap_or_default()
+        };
+        if let Some(rest) = slowest.checked_sub(took) {
+            tokio::time::sleep(rest).await;
+        }
+    }
+
+    async fn refuse<T>(
+        &self,
+        tenant: TenantId,
+        normalized: &str,
+        verdict: &Verdict,
+        source: &Source,
+    ) -> Result<T, AuthError> {
+        let target = self.audit.identifier(normalized);
+        let action = match verdict {
+            Verdict::Unusable(reason) => {
+                tracing::error!(%target, reason, "a stored password hash is unusable: set that user's password anew");
+                Action::PasswordUnusable
+            }
+            _ => Action::SignIn,
+        };
+        let entry = self.audit.refused(source, Actor::Anonymous, action, target);
+        self.audit.record_alone(tenant, entry).await?;
+        Err(AuthError::IncorrectCredentials)
+    }
+
+    /// Measures each scheme in use once, so that [`settle`](Self::settle) knows the slowest before anybody
+    /// fails with it; forgets those no longer in use.
+    pub(crate) async fn calibrate(&self, tenant: TenantId) -> Result<(), AuthError> {
+        let samples = self.samples(tenant).await?;
+        self.costs().retain(|label, _| samples.iter().any(|sample| sample.scheme == *label));
+        for sample in samples {
+            if self.costs().contains_key(&sample.scheme) {
+                continue;
+            }
+            let checked = self.check(Password::new("calibration"), sample.hash.into(), &self.own_source()).await?;
+            note_cost(&mut self.costs(), sample.scheme, checked.took);
+        }
+        Ok(())
+    }
+
+    async fn samples(&self, tenant: TenantId) -> Result<Vec<store::SchemeSample>, AuthError> {
+        self.env
+            .db
+            .read(tenant.into(), (), |tx, ()| {
+                Box::pin(async move {
+                    let mut samples: Vec<store::SchemeSample> = Vec::new();
+                    while samples.len() < MAX_SCHEMES {
+                        let after = samples.last().map_or("", |sample| sample.scheme.as_str());
+                        match store::next_scheme(tx, after).await? {
+                            Some(sample) => samples.push(sample),
+                            None => break,
+                        }
+                    }
+                    Ok(samples)
+                })
+            })
+            .await
+    }
+
+    fn own_source(&self) -> Source {
+        let request_id = crate::kernel::ids::RequestId::new(self.env.now(), self.env.random());
+        Source { address: None, user_agent: None, request_id }
+    }
+
+    fn costs(&self) -> std::sync::MutexGuard<'_, HashMap<String, Duration>> {
+        self.costs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Checks a new password against the policy and hashes it, on a hashing thread. Faults name the field
+    /// `password`.
+    pub(super) async fn hash_new(&self, typed: &str, email: &Email, source: &Source) -> Result<NewHash, AuthError> {
+        let password = Password::new(typed);
+        check_length(&self.settings.policy, &password).map_err(|fault| AuthError::InvalidFields(vec![fault]))?;
+        let (settings, env, email) = (self.settings.clone(), Arc::clone(&self.env), email.clone());
+        let work = move |workspace: &mut Workspace| {
+            check_strength(&settings.policy, &password, &email).map_err(|fault| AuthError::InvalidFields(vec![fault]))?;
+            hash(&password, &settings.scheme, &env, workspace)
+        };
+        self.pool.run(source.fairness_key(), work).await?
+    }
+
+    /// The length rules alone, to report them beside the faults of other fields.
+    pub(crate) fn check_length(&self, typed: &str) -> Result<(), FieldFault> {
+        check_length(&self.settings.policy, &Password::new(typed))
+    }
+
+    /// Changes the principal's password: the current one must be right; every other session ends (S-006).
+    pub(crate) async fn change(
+        &self,
+        principal: &Principal,
+        user: &User,
+        current: &str,
+        new: &str,
+        source: &Source,
+    ) -> Result<(), AuthError> {
+        let (tenant, id) = (principal.tenant, user.id);
+        let stored = self
+            .env
+            .db
+            .lookup(tenant.into(), id, |tx, id| Box::pin(async move { Ok::<_, AuthError>(store::by_user(tx, *id).await?) }))
+            .await?;
+        let Some(stored) = stored else { return self.refuse_change(principal, source).await };
+        let too_long = current.chars().nth(MAX_CHARS).is_some();
+        let hash: Arc<str> = stored.hash.into();
+        if too_long || self.check(Password::new(current), hash, source).await?.verdict != Verdict::Match {
+            return self.refuse_change(principal, source).await;
+        }
+        let new = self.hash_new(new, &user.email, source).await.map_err(|error| rename(error, "new_password"))?;
+        let entry = self.audit.done(source, Actor::User(id), Action::PasswordChanged, id);
+        let change = (id, stored.version, new, self.env.now(), principal.session, entry);
+        self.env
+            .db
+            .write(tenant.into(), change, |tx, (id, version, new, now, session, entry)| {
+                Box::pin(async move {
+                    if !store::change(tx, *id, *version, new, *now).await? {
+                        return Err(AuthError::WrongPassword);
+                    }
+                    end_others(tx, *id, *now, Some(*session)).await?;
+                    Ok(audit::record(tx, entry).await?)
+                })
+            })
+            .await
+    }
+
+    async fn refuse_change(&self, principal: &Principal, source: &Source) -> Result<(), AuthError> {
+        let actor = Actor::User(principal.subject);
+        let entry = self.audit.refused(source, actor, Action::PasswordChanged, principal.subject);
+        self.audit.record_alone(principal.tenant, entry).await?;
+        Err(AuthError::WrongPassword)
+    }
+
+    /// Sets a user's password as an operator: every session of theirs ends.
+    pub async fn set(
+        &self,
+        tenant: TenantId,
+        user: &User,
+        typed: &str,
+        actor: Actor,
+        source: &Source,
+    ) -> Result<(), AuthError> {
+        let new = self.hash_new(typed, &user.email, source).await?;
+        let entry = self.audit.done(source, actor, Action::PasswordChanged, user.id);
+        self.env
+            .db
+            .write(tenant.into(), (user.id, new, self.env.now(), entry), |tx, (id, new, now, entry)| {
+                Box::pin(async move {
+                    if users::find(tx, *id).await?.is_none() {
+                        return Err(AuthError::NotFound);
+                    }
+                    store::set(tx, *id, new, *now).await?;
+                    end_others(tx, *id, *now, None).await?;
+                    Ok(audit::record(tx, entry).await?)
+                })
+            })
+            .await
+    }
+}
+
+/// Schemes measured at most; real databases have two or three.
+const MAX_SCHEMES: usize = 32;
+
+/// What one check gave.
+struct Checked {
+    verdict: Verdict,
+    took: Duration,
+    rehash: Option<NewHash>,
+}
+
+fn note_cost(costs: &mut HashMap<String, Duration>, label: String, took: Duration) {
+    if costs.len() < MAX_SCHEMES || costs.contains_key(&label) {
+        // The least ever measured: waiting for a core is not the scheme's cost.
+        costs.entry(label).and_modify(|cost| *cost = (*cost).min(took)).or_insert(took);
+    }
+}
+
+fn hash(password: &Password, scheme: &Scheme, env: &Environment, workspace: &mut Workspace) -> Result<NewHash, AuthError> {
+    let hash = password::hash(password, scheme, env.rng.as_ref(), workspace)
+        .map_err(|error| AuthError::internal("hash a password", error))?;
+    Ok(NewHash { hash, scheme: scheme.label() })
+}
+
+/// Tells a fault of `password` as one of `field`.
+fn rename(error: AuthError, field: &'static str) -> AuthError {
+    match error {
+        AuthError::InvalidFields(faults) => {
+            let rename = |fault: FieldFault| FieldFault { field: field.into(), ..fault };
+            AuthError::InvalidFields(faults.into_iter().map(rename).collect())
+        }
+        other => other,
+    }
+}
+
+async fn end_others(tx: &mut Tx, user: UserId, now: Timestamp, keep: Option<SessionId>) -> Result<(), StoreError> {
+    sessions::end_all_of(tx, user, now, EndReason::PasswordChanged, keep).await.map(drop)
+}

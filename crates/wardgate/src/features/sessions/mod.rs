@@ -1,0 +1,10 @@
+//! Sessions: one sign-in on one device, and the family of its refresh tokens.
+
+pub(crate) mod http;
+mod model;
+mod service;
+mod store;
+
+pub use model::{EndReason, Session};
+pub(crate) use service::{NewSession, end, end_all_of, find, open, purge, touch};
+pub use service::Sessions;

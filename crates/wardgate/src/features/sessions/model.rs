@@ -1,0 +1,71 @@
+//! What a session is and whether it lives.
+
+use crate::kernel::ids::{SessionId, UserId};
+use crate::kernel::page::Position;
+use crate::kernel::time::Timestamp;
+
+/// Why a session ended before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndReason {
+    /// Its owner logged out or ended it from the list.
+    SignedOut,
+    /// A consumed refresh token of it came again.
+    RefreshReplayed,
+    /// Its owner's password was changed or set.
+    PasswordChanged,
+    /// Its owner was deactivated.
+    UserDisabled,
+}
+
+impl EndReason {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedOut => "signed_out",
+            Self::RefreshReplayed => "refresh_replayed",
+            Self::PasswordChanged => "password_changed",
+            Self::UserDisabled => "user_disabled",
+        }
+    }
+}
+
+/// One sign-in on one device.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// Its id; also names the family of its refresh tokens (`sid`).
+    pub id: SessionId,
+    /// Whose it is.
+    pub user: UserId,
+    /// The client that signed in.
+    pub client_id: String,
+    /// The scope granted, if one was asked for.
+    pub scope: Option<String>,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it last signed in or refreshed.
+    pub last_seen_at: Timestamp,
+    /// When it ends unless it is refreshed before; never past the absolute limit.
+    pub expires_at: Timestamp,
+    /// When it was ended before its time.
+    pub ended_at: Option<Timestamp>,
+    pub(super) end_reason: Option<String>,
+    /// The address it was last seen at.
+    pub address: Option<String>,
+    /// What the client calls itself.
+    pub user_agent: Option<String>,
+}
+
+impl Session {
+    /// Whether it still opens anything at `now`. Every check of a token comes down to this one row.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.ended_at.is_none() && now < self.expires_at
+    }
+
+    /// Whether it ended because its owner was deactivated.
+    pub(crate) fn ended_by_disabling(&self) -> bool {
+        self.end_reason.as_deref() == Some(EndReason::UserDisabled.as_str())
+    }
+
+    pub(super) fn position(&self) -> Position {
+        Position { at: self.created_at, id: *self.id.as_uuid() }
+    }
+}

@@ -1,0 +1,151 @@
+//! Opens, finds, lists and ends sessions.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+use wardgate_store::{StoreError, Tx};
+
+use super::model::{EndReason, Session};
+use super::store;
+use crate::environment::Environment;
+use crate::features::audit::{self, Action, Actor, Audit};
+use crate::kernel::error::AuthError;
+use crate::kernel::ids::{SessionId, TenantId, UserId};
+use crate::kernel::page::{PageRequest, Position};
+use crate::kernel::principal::Principal;
+use crate::kernel::source::Source;
+use crate::kernel::time::Timestamp;
+
+/// Sessions removed in one transaction; each takes up to some hundred consumed tokens along, and no body may
+/// keep the writer longer than its neighbours can wait.
+const PURGE_BATCH: i64 = 20;
+
+/// What a new session is made of.
+pub(crate) struct NewSession {
+    pub(crate) id: SessionId,
+    pub(crate) user: UserId,
+    pub(crate) client_id: String,
+    pub(crate) scope: Option<String>,
+    pub(crate) now: Timestamp,
+    pub(crate) expires_at: Timestamp,
+}
+
+/// Opens a session from `source`.
+pub(crate) async fn open(tx: &mut Tx, new: &NewSession, source: &Source) -> Result<Session, StoreError> {
+    let session = Session {
+        id: new.id,
+        user: new.user,
+        client_id: new.client_id.clone(),
+        scope: new.scope.clone(),
+        created_at: new.now,
+        last_seen_at: new.now,
+        expires_at: new.expires_at,
+        ended_at: None,
+        end_reason: None,
+        address: source.address_text(),
+        user_agent: source.user_agent.clone(),
+    };
+    store::insert(tx, &session).await?;
+    Ok(session)
+}
+
+/// The session, live or not.
+pub(crate) async fn find(tx: &mut Tx, id: SessionId) -> Result<Option<Session>, StoreError> {
+    store::by_id(tx, id).await
+}
+
+/// Notes that the session was used just now, and from where, and moves its end to `expires_at`.
+pub(crate) async fn touch(
+    tx: &mut Tx,
+    id: SessionId,
+    now: Timestamp,
+    expires_at: Timestamp,
+    source: &Source,
+) -> Result<(), StoreError> {
+    let address = source.address_text();
+    store::touch(tx, id, now, expires_at, address.as_deref(), source.user_agent.as_deref()).await
+}
+
+/// Ends the session, its refresh family and its access tokens; says whether this call did it.
+pub(crate) async fn end(tx: &mut Tx, id: SessionId, now: Timestamp, reason: EndReason) -> Result<bool, StoreError> {
+    store::end(tx, id, now, reason.as_str()).await
+}
+
+/// Ends every session of the user but `keep`; how many.
+pub(crate) async fn end_all_of(
+    tx: &mut Tx,
+    user: UserId,
+    now: Timestamp,
+    reason: EndReason,
+    keep: Option<SessionId>,
+) -> Result<u64, StoreError> {
+    let keep = keep.unwrap_or(SessionId::from_uuid(Uuid::nil()));
+    store::end_all_of(tx, user, now, reason.as_str(), keep).await
+}
+
+/// Removes sessions whose time ended before `before`, a few a transaction.
+pub(crate) async fn purge(env: &Environment, before: Timestamp) -> Result<(), StoreError> {
+    loop {
+        let removed = env
+            .db
+            .write_global(before, |tx, before| Box::pin(async move { store::purge(tx, *before, PURGE_BATCH).await }))
+            .await?;
+        if removed == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// The sessions of all users.
+pub struct Sessions {
+    env: Arc<Environment>,
+    audit: Arc<Audit>,
+}
+
+impl Sessions {
+    pub(crate) fn new(env: Arc<Environment>, audit: Arc<Audit>) -> Self {
+        Self { env, audit }
+    }
+
+    /// A page of the user's live sessions, newest first, and where the next one begins.
+    pub async fn list(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        page: PageRequest,
+    ) -> Result<(Vec<Session>, Option<Position>), AuthError> {
+        let now = self.env.now();
+        let rows = self
+            .env
+            .db
+            .read(tenant.into(), (user, page, now), |tx, (user, page, now)| {
+                Box::pin(async move {
+                    Ok::<_, AuthError>(store::list_live(tx, *user, *now, page.start(), page.fetch()).await?)
+                })
+            })
+            .await?;
+        Ok(page.split(rows, Session::position))
+    }
+
+    /// Ends one of the principal's own sessions; [`AuthError::NotFound`] for another's, an ended or an
+    /// invented one, all alike.
+    pub async fn end_own(&self, principal: &Principal, id: SessionId, source: &Source) -> Result<(), AuthError> {
+        let now = self.env.now();
+        let entry = self.audit.done(source, Actor::User(principal.subject), Action::SignOut, id);
+        self.env
+            .db
+            .write(principal.tenant.into(), (principal.subject, id, now, entry), |tx, (owner, id, now, entry)| {
+                Box::pin(async move {
+                    let session = store::by_id(tx, *id).await?;
+                    if !session.is_some_and(|session| session.user == *owner && session.is_live(*now)) {
+                        return Err(AuthError::NotFound);
+                    }
+                    if !end(tx, *id, *now, EndReason::SignedOut).await? {
+                        return Err(AuthError::NotFound);
+                    }
+                    Ok(audit::record(tx, entry).await?)
+                })
+            })
+            .await
+    }
+}

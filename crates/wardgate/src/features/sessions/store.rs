@@ -1,0 +1,116 @@
+//! SQL of `sessions`.
+
+use wardgate_store::{GlobalSql, GlobalTx, Sql, StoreError, Tx, FromRow, Row, global_sql, params, sql};
+
+use super::model::Session;
+use crate::kernel::ids::{SessionId, UserId};
+use crate::kernel::page::Position;
+use crate::kernel::time::Timestamp;
+
+const BY_ID: Sql = sql!(
+    "SELECT tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, ended_at, end_reason, address, user_agent \
+     FROM sessions WHERE tenant_id = $1 AND id = $2"
+);
+const LIST_LIVE: Sql = sql!(
+    "SELECT tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, ended_at, end_reason, address, user_agent \
+     FROM sessions WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3 \
+     AND (created_at, id) < ($4, $5) ORDER BY created_at DESC, id DESC LIMIT $6"
+);
+const INSERT: Sql = sql!(
+    "INSERT INTO sessions (tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, address, user_agent) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+);
+const TOUCH: Sql = sql!(
+    "UPDATE sessions SET last_seen_at = $3, expires_at = $4, address = $5, user_agent = $6 \
+     WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL"
+);
+const END: Sql = sql!(
+    "UPDATE sessions SET ended_at = $3, end_reason = $4 WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL"
+);
+const END_ALL_OF: Sql = sql!(
+    "UPDATE sessions SET ended_at = $3, end_reason = $4 \
+     WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL AND id <> $5"
+);
+const PURGE: GlobalSql = global_sql!(
+    "DELETE FROM sessions WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM sessions WHERE expires_at < $1 LIMIT $2)"
+);
+
+impl FromRow for Session {
+    fn from_row(row: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.get(0)?,
+            user: row.get(1)?,
+            client_id: row.get(2)?,
+            scope: row.get(3)?,
+            created_at: row.get(4)?,
+            last_seen_at: row.get(5)?,
+            expires_at: row.get(6)?,
+            ended_at: row.get(7)?,
+            end_reason: row.get(8)?,
+            address: row.get(9)?,
+            user_agent: row.get(10)?,
+        })
+    }
+}
+
+pub(super) async fn by_id(tx: &mut Tx, id: SessionId) -> Result<Option<Session>, StoreError> {
+    tx.opt(BY_ID, &params![id]).await
+}
+
+/// The user's live sessions, newest first, those after `start` in that order.
+pub(super) async fn list_live(
+    tx: &mut Tx,
+    user: UserId,
+    now: Timestamp,
+    start: Position,
+    limit: i64,
+) -> Result<Vec<Session>, StoreError> {
+    tx.all(LIST_LIVE, &params![user, now, start.at, start.id, limit]).await
+}
+
+pub(super) async fn insert(tx: &mut Tx, session: &Session) -> Result<(), StoreError> {
+    let row = params![
+        session.id,
+        session.user,
+        session.client_id,
+        session.scope,
+        session.created_at,
+        session.last_seen_at,
+        session.expires_at,
+        session.address,
+        session.user_agent
+    ];
+    tx.exec(INSERT, &row).await.map(drop)
+}
+
+pub(super) async fn touch(
+    tx: &mut Tx,
+    id: SessionId,
+    now: Timestamp,
+    expires_at: Timestamp,
+    address: Option<&str>,
+    user_agent: Option<&str>,
+) -> Result<(), StoreError> {
+    tx.exec(TOUCH, &params![id, now, expires_at, address, user_agent]).await.map(drop)
+}
+
+/// Says whether this call did it.
+pub(super) async fn end(tx: &mut Tx, id: SessionId, now: Timestamp, reason: &str) -> Result<bool, StoreError> {
+    Ok(tx.exec(END, &params![id, now, reason]).await? == 1)
+}
+
+/// Ends all but `keep`; how many.
+pub(super) async fn end_all_of(
+    tx: &mut Tx,
+    user: UserId,
+    now: Timestamp,
+    reason: &str,
+    keep: SessionId,
+) -> Result<u64, StoreError> {
+    tx.exec(END_ALL_OF, &params![user, now, reason, keep]).await
+}
+
+/// Removes up to `limit` sessions, with their refresh tokens, that ended by time before `before`; how many.
+pub(super) async fn purge(tx: &mut GlobalTx, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
+    tx.exec(PURGE, &params![before, limit]).await
+}

@@ -1,0 +1,268 @@
+//! Issues, refreshes and checks tokens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wardgate_crypto::{OpaqueToken, SubKey};
+use wardgate_store::{StoreError, Tx};
+use wardgate_verify::{AccessClaims, Policy};
+use zeroize::Zeroizing;
+
+use super::model::{Authenticated, Grant, Scope, TokenPair};
+use super::{refresh, store};
+use crate::environment::Environment;
+use crate::features::audit::{self, Action, Actor, Audit};
+use crate::features::keys::{self, Keys};
+use crate::features::sessions::{self, EndReason, Session};
+use crate::features::tenants::DEFAULT_SLUG;
+use crate::features::{roles, users};
+use crate::kernel::error::AuthError;
+use crate::kernel::ids::{AccessTokenId, RefreshTokenId, SessionId, TenantId, UserId};
+use crate::kernel::principal::Principal;
+use crate::kernel::source::Source;
+use crate::kernel::time::Timestamp;
+
+/// What a refresh token's text begins with, so that secret scanners recognise it.
+pub(super) const REFRESH_PREFIX: &str = "wgr";
+
+/// Lifetimes and names in tokens.
+#[derive(Debug, Clone)]
+pub(crate) struct TokenSettings {
+    pub(crate) issuer: String,
+    pub(crate) audience: String,
+    pub(crate) access_ttl: Duration,
+    pub(crate) refresh_idle_ttl: Duration,
+    pub(crate) refresh_max_ttl: Duration,
+    pub(crate) refresh_grace: Duration,
+}
+
+/// The tokens of all tenants.
+pub struct Tokens {
+    pub(super) env: Arc<Environment>,
+    pub(super) audit: Arc<Audit>,
+    keys: Arc<Keys>,
+    pub(super) settings: TokenSettings,
+    policy: Policy,
+    pub(super) successor_key: Arc<SubKey>,
+}
+
+/// The first refresh token of a family, made before the transaction that stores it.
+pub(crate) struct FirstToken {
+    id: RefreshTokenId,
+    secret: OpaqueToken,
+}
+
+impl FirstToken {
+    /// The text for the client; it exists nowhere else.
+    pub(crate) fn reveal(&self) -> Zeroizing<String> {
+        self.secret.reveal()
+    }
+}
+
+/// Starts the session's family with `first`, and gathers what its access token says.
+pub(crate) async fn issue(tx: &mut Tx, session: Session, first: &FirstToken) -> Result<Grant, AuthError> {
+    store::insert(tx, first.id, session.id, first.secret.digest()).await?;
+    let now = session.created_at;
+    grant(tx, session, now).await
+}
+
+/// Reads roles and signing key as they are in this transaction.
+pub(super) async fn grant(tx: &mut Tx, session: Session, now: Timestamp) -> Result<Grant, AuthError> {
+    let roles = roles::of(tx, session.user).await?;
+    let kid = keys::signing_kid(tx, now).await?;
+    let kid = kid.ok_or_else(|| AuthError::internal("issue a token", "no signing key is open"))?;
+    Ok(Grant { session, roles, kid })
+}
+
+impl Tokens {
+    pub(crate) fn new(
+        env: Arc<Environment>,
+        audit: Arc<Audit>,
+        keys: Arc<Keys>,
+        settings: TokenSettings,
+        successor_key: SubKey,
+    ) -> Self {
+        let policy =
+            Policy { issuer: settings.issuer.clone(), audience: settings.audience.clone(), leeway_seconds: 60 };
+        Self { env, audit, keys, settings, policy, successor_key: Arc::new(successor_key) }
+    }
+
+    /// A fresh first token for a family about to start.
+    pub(crate) fn first_token(&self) -> FirstToken {
+        let id = RefreshTokenId::new(self.env.now(), self.env.random());
+        FirstToken { id, secret: OpaqueToken::generate(REFRESH_PREFIX, self.env.rng.as_ref()) }
+    }
+
+    /// When a session that starts at `now` ends unless it is refreshed.
+    pub(crate) fn first_end(&self, now: Timestamp) -> Timestamp {
+        self.end_of(now, now)
+    }
+
+    pub(super) fn end_of(&self, created_at: Timestamp, now: Timestamp) -> Timestamp {
+        let TokenSettings { refresh_idle_ttl, refresh_max_ttl, .. } = self.settings;
+        super::model::session_end(created_at, now, refresh_idle_ttl, refresh_max_ttl)
+    }
+
+    /// Signs the access token of a committed grant and pairs it with its refresh token.
+    pub(crate) async fn pair(
+        &self,
+        tenant: TenantId,
+        grant: &Grant,
+        refresh_token: &str,
+    ) -> Result<TokenPair, AuthError> {
+        let claims = self.claims(grant);
+        Ok(TokenPair {
+            access_token: self.keys.sign(tenant, &grant.kid, &claims).await?,
+            refresh_token: refresh_token.to_owned(),
+            token_type: "bearer",
+            expires_in: claims.exp - claims.iat,
+            scope: claims.scope,
+        })
+    }
+
+    fn claims(&self, grant: &Grant) -> AccessClaims {
+        let now = self.env.now();
+        // A verifier that works offline must not take a token past its session's end.
+        let end = now.plus(self.settings.access_ttl).min(grant.session.expires_at);
+        AccessClaims {
+            iss: self.settings.issuer.clone(),
+            sub: grant.session.user.to_string(),
+            aud: self.settings.audience.clone().into(),
+            exp: end.as_seconds(),
+            iat: now.as_seconds(),
+            nbf: None,
+            jti: AccessTokenId::new(now, self.env.random()).to_string(),
+            sid: grant.session.id.to_string(),
+            client_id: grant.session.client_id.clone(),
+            scope: grant.session.scope.clone(),
+            roles: grant.roles.names(),
+            tenant: DEFAULT_SLUG.to_owned(),
+        }
+    }
+
+    /// Checks an access token against keys, claims and the store; revocation counts at once.
+    ///
+    /// From the token only `sub`, `sid` and the signature are believed: the tenant is the key's, roles and
+    /// activity are the store's, and the session must be that user's and live.
+    pub async fn authenticate(&self, token: &str) -> Result<Authenticated, AuthError> {
+        let now = self.env.now();
+        let (tenant, kid, claims) = self.keys.verify(token, &self.policy, now).await?;
+        let subject: UserId = claims.sub.parse().map_err(|_| AuthError::InvalidCredential)?;
+        let session: SessionId = claims.sid.parse().map_err(|_| AuthError::InvalidCredential)?;
+        let principal = Principal { tenant, subject, session };
+        self.env
+            .db
+            .lookup(tenant.into(), (principal, kid, now), |tx, (principal, kid, now)| {
+                Box::pin(look_up(tx, principal, kid, *now))
+            })
+            .await
+    }
+
+    /// Ends the session that a refresh token belongs to, whichever token of the family it is.
+    ///
+    /// `expected` is the session of the bearer token beside it: two sessions in one request are refused.
+    pub(crate) async fn sign_out(
+        &self,
+        tenant: TenantId,
+        handle: SignOutHandle,
+        source: &Source,
+    ) -> Result<(), AuthError> {
+        let input = (handle, self.env.now(), Arc::clone(&self.audit), source.clone());
+        self.env
+            .db
+            .write(tenant.into(), input, |tx, (handle, now, audit, source)| {
+                Box::pin(async move {
+                    let session = handle.session(tx).await?;
+                    let live = session.filter(|session| session.is_live(*now)).ok_or(AuthError::InvalidCredential)?;
+                    if !sessions::end(tx, live.id, *now, EndReason::SignedOut).await? {
+                        return Err(AuthError::InvalidCredential);
+                    }
+                    let entry = audit.done(source, Actor::User(live.user), Action::SignOut, live.id);
+                    Ok(audit::record(tx, &entry).await?)
+                })
+            })
+            .await
+    }
+}
+
+/// What names the session to sign out of.
+pub(crate) enum SignOutHandle {
+    /// The bearer token's session.
+    Session(SessionId),
+    /// A refresh token, and the bearer token's session if both were sent.
+    Refresh(OpaqueToken, Option<SessionId>),
+}
+
+impl SignOutHandle {
+    /// From what a request carries; [`AuthError::InvalidRefreshToken`] for a malformed refresh token.
+    pub(crate) fn new(bearer: Option<SessionId>, refresh_token: Option<&str>) -> Result<Self, AuthError> {
+        match (bearer, refresh_token) {
+            (session, Some(text)) => {
+                let token = OpaqueToken::parse(REFRESH_PREFIX, text).ok_or(AuthError::InvalidRefreshToken)?;
+                Ok(Self::Refresh(token, session))
+            }
+            (Some(session), None) => Ok(Self::Session(session)),
+            (None, None) => Err(AuthError::MissingCredential),
+        }
+    }
+
+    async fn session(&self, tx: &mut Tx) -> Result<Option<Session>, StoreError> {
+        match self {
+            Self::Session(id) => sessions::find(tx, *id).await,
+            Self::Refresh(token, beside) => {
+                let Some(known) = store::by_digest(tx, token.digest()).await? else { return Ok(None) };
+                if beside.is_some_and(|session| session != known.session) {
+                    return Ok(None);
+                }
+                sessions::find(tx, known.session).await
+            }
+        }
+    }
+}
+
+async fn look_up(tx: &mut Tx, principal: &Principal, kid: &str, now: Timestamp) -> Result<Authenticated, AuthError> {
+    let session = sessions::find(tx, principal.session).await?;
+    let user = users::find(tx, principal.subject).await?;
+    let roles = roles::of(tx, principal.subject).await?;
+    let key_open = keys::is_open(tx, kid).await?;
+    let (Some(session), Some(user)) = (session, user) else { return Err(AuthError::InvalidCredential) };
+    if !key_open || session.user != user.id {
+        return Err(AuthError::InvalidCredential);
+    }
+    if !user.is_active() && (session.is_live(now) || session.ended_by_disabling()) {
+        return Err(AuthError::InactiveUser);
+    }
+    if !session.is_live(now) {
+        return Err(AuthError::InvalidCredential);
+    }
+    let scope = session.scope.map(Scope::stored);
+    Ok(Authenticated { principal: *principal, user, roles, scope })
+}
+
+impl Tokens {
+    /// Exchanges a refresh token for a new pair.
+    ///
+    /// A replay ends the family and is refused like any other bad token (S-039); a retry within the grace
+    /// gets the same successor (S-044).
+    pub(crate) async fn refresh(
+        &self,
+        tenant: TenantId,
+        presented: &str,
+        client_id: &str,
+        scope: Option<&str>,
+        source: &Source,
+    ) -> Result<TokenPair, AuthError> {
+        let token = OpaqueToken::parse(REFRESH_PREFIX, presented).ok_or(AuthError::InvalidRefreshToken)?;
+        let attempt = refresh::Attempt::new(self, token, client_id, scope, source);
+        let outcome = self
+            .env
+            .db
+            .write(tenant.into(), attempt, |tx, attempt| Box::pin(refresh::run(tx, attempt)))
+            .await?;
+        match outcome {
+            refresh::Outcome::Granted { grant, refresh_token } => self.pair(tenant, &grant, &refresh_token).await,
+            refresh::Outcome::Refused => Err(AuthError::InvalidRefreshToken),
+            refresh::Outcome::Replayed => Err(AuthError::RefreshReused),
+        }
+    }
+}

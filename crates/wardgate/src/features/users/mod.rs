@@ -1,0 +1,10 @@
+//! Users: profile, activity, who exists.
+
+mod model;
+mod service;
+mod store;
+
+pub(crate) use model::check_name;
+pub use model::{NewUser, User};
+pub use service::Users;
+pub(crate) use service::{delete, enable, find, find_for_sign_in, insert, disable};

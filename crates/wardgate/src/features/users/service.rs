@@ -1,0 +1,120 @@
+//! Reads and changes users.
+
+use std::sync::Arc;
+
+use wardgate_store::{StoreError, Tx};
+
+use super::model::{User, check_name};
+use super::store;
+use crate::environment::Environment;
+use crate::features::audit::{self, Action, Actor, Audit};
+use crate::kernel::email::normalize_identifier;
+use crate::kernel::error::AuthError;
+use crate::kernel::ids::{TenantId, UserId};
+use crate::kernel::page::{PageRequest, Position};
+use crate::kernel::source::Source;
+use crate::kernel::time::Timestamp;
+
+/// The users of all tenants.
+pub struct Users {
+    env: Arc<Environment>,
+    audit: Arc<Audit>,
+}
+
+/// The user, if there is one.
+pub(crate) async fn find(tx: &mut Tx, id: UserId) -> Result<Option<User>, StoreError> {
+    store::by_id(tx, id).await
+}
+
+/// The user that a typed identifier names, however it is spelled (S-014).
+pub(crate) async fn find_for_sign_in(tx: &mut Tx, normalized: &str) -> Result<Option<User>, StoreError> {
+    store::by_email(tx, normalized).await
+}
+
+/// Makes the account; [`AuthError::EmailTaken`] if the address has one.
+pub(crate) async fn insert(tx: &mut Tx, user: &User) -> Result<(), AuthError> {
+    store::insert(tx, user).await.map_err(|error| match error {
+        StoreError::Constraint(constraint) if constraint.is("users", &["email_normalized"]) => AuthError::EmailTaken,
+        other => other.into(),
+    })
+}
+
+/// Says whether this call did it; the caller ends the user's sessions in the same transaction.
+pub(crate) async fn disable(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<bool, StoreError> {
+    store::disable(tx, id, now).await
+}
+
+/// Says whether this call did it.
+pub(crate) async fn enable(tx: &mut Tx, id: UserId) -> Result<bool, StoreError> {
+    store::enable(tx, id).await
+}
+
+/// Says whether this call did it; roles, password, sessions and tokens go with the row.
+pub(crate) async fn delete(tx: &mut Tx, id: UserId) -> Result<bool, StoreError> {
+    store::delete(tx, id).await
+}
+
+impl Users {
+    pub(crate) fn new(env: Arc<Environment>, audit: Arc<Audit>) -> Self {
+        Self { env, audit }
+    }
+
+    /// The user with this address, in any spelling.
+    pub async fn find_by_email(&self, tenant: TenantId, email: &str) -> Result<Option<User>, AuthError> {
+        let normalized = normalize_identifier(email);
+        self.env
+            .db
+            .read(tenant.into(), normalized, |tx, email| {
+                Box::pin(async move { Ok(store::by_email(tx, email).await?) })
+            })
+            .await
+    }
+
+    /// The user, or [`AuthError::NotFound`].
+    pub async fn get(&self, tenant: TenantId, id: UserId) -> Result<User, AuthError> {
+        self.env
+            .db
+            .lookup(tenant.into(), id, |tx, id| Box::pin(async move { Ok::<_, AuthError>(store::by_id(tx, *id).await?) }))
+            .await?
+            .ok_or(AuthError::NotFound)
+    }
+
+    /// A page of users, newest first, and where the next one begins.
+    pub async fn list(&self, tenant: TenantId, page: PageRequest) -> Result<(Vec<User>, Option<Position>), AuthError> {
+        let rows = self
+            .env
+            .db
+            .read(tenant.into(), page, |tx, page| {
+                Box::pin(async move { Ok::<_, AuthError>(store::list(tx, page.start(), page.fetch()).await?) })
+            })
+            .await?;
+        Ok(page.split(rows, User::position))
+    }
+
+    /// Gives the user another name, or none.
+    pub async fn rename(
+        &self,
+        tenant: TenantId,
+        id: UserId,
+        name: Option<String>,
+        actor: Actor,
+        source: &Source,
+    ) -> Result<User, AuthError> {
+        if let Some(name) = &name {
+            check_name(name).map_err(|fault| AuthError::InvalidFields(vec![fault]))?;
+        }
+        let entry = self.audit.done(source, actor, Action::UserUpdated, id);
+        self.env
+            .db
+            .write(tenant.into(), (id, name, entry), |tx, (id, name, entry)| {
+                Box::pin(async move {
+                    if !store::rename(tx, *id, name.as_deref()).await? {
+                        return Err(AuthError::NotFound);
+                    }
+                    audit::record(tx, entry).await?;
+                    store::by_id(tx, *id).await?.ok_or(AuthError::NotFound)
+                })
+            })
+            .await
+    }
+}

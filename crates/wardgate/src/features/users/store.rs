@@ -1,0 +1,90 @@
+//! SQL of `users`.
+
+use wardgate_store::{FromRow, Row, Sql, StoreError, Tx, params, sql};
+
+use super::model::User;
+use crate::kernel::email::Email;
+use crate::kernel::ids::UserId;
+use crate::kernel::page::Position;
+use crate::kernel::time::Timestamp;
+
+const BY_ID: Sql = sql!(
+    "SELECT tenant_id, id, email, email_normalized, email_verified_at, name, disabled_at, created_at \
+     FROM users WHERE tenant_id = $1 AND id = $2"
+);
+const BY_EMAIL: Sql = sql!(
+    "SELECT tenant_id, id, email, email_normalized, email_verified_at, name, disabled_at, created_at \
+     FROM users WHERE tenant_id = $1 AND email_normalized = $2"
+);
+const LIST: Sql = sql!(
+    "SELECT tenant_id, id, email, email_normalized, email_verified_at, name, disabled_at, created_at \
+     FROM users WHERE tenant_id = $1 AND (created_at, id) < ($2, $3) ORDER BY created_at DESC, id DESC LIMIT $4"
+);
+const INSERT: Sql = sql!(
+    "INSERT INTO users (tenant_id, id, email, email_normalized, email_verified_at, name, created_at) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7)"
+);
+const RENAME: Sql = sql!("UPDATE users SET name = $3 WHERE tenant_id = $1 AND id = $2");
+const DISABLE: Sql = sql!("UPDATE users SET disabled_at = $3 WHERE tenant_id = $1 AND id = $2 AND disabled_at IS NULL");
+const ENABLE: Sql =
+    sql!("UPDATE users SET disabled_at = NULL WHERE tenant_id = $1 AND id = $2 AND disabled_at IS NOT NULL");
+const DELETE: Sql = sql!("DELETE FROM users WHERE tenant_id = $1 AND id = $2");
+
+impl FromRow for User {
+    fn from_row(row: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.get(0)?,
+            email: Email::from_columns(row.get(1)?, row.get(2)?),
+            email_verified_at: row.get(3)?,
+            name: row.get(4)?,
+            disabled_at: row.get(5)?,
+            created_at: row.get(6)?,
+        })
+    }
+}
+
+pub(super) async fn by_id(tx: &mut Tx, id: UserId) -> Result<Option<User>, StoreError> {
+    tx.opt(BY_ID, &params![id]).await
+}
+
+pub(super) async fn by_email(tx: &mut Tx, normalized: &str) -> Result<Option<User>, StoreError> {
+    tx.opt(BY_EMAIL, &params![normalized]).await
+}
+
+/// Newest first, those after `start` in that order.
+pub(super) async fn list(tx: &mut Tx, start: Position, limit: i64) -> Result<Vec<User>, StoreError> {
+    tx.all(LIST, &params![start.at, start.id, limit]).await
+}
+
+/// `Constraint` on `users.email_normalized` when the address has an account.
+pub(super) async fn insert(tx: &mut Tx, user: &User) -> Result<(), StoreError> {
+    let row = params![
+        user.id,
+        user.email.as_str(),
+        user.email.normalized(),
+        user.email_verified_at,
+        user.name,
+        user.created_at
+    ];
+    tx.exec(INSERT, &row).await.map(drop)
+}
+
+/// `false` if there is no such user.
+pub(super) async fn rename(tx: &mut Tx, id: UserId, name: Option<&str>) -> Result<bool, StoreError> {
+    Ok(tx.exec(RENAME, &params![id, name]).await? == 1)
+}
+
+/// Says whether this call did it: `false` if there is no such user or it was disabled already.
+pub(super) async fn disable(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<bool, StoreError> {
+    Ok(tx.exec(DISABLE, &params![id, now]).await? == 1)
+}
+
+/// Says whether this call did it.
+pub(super) async fn enable(tx: &mut Tx, id: UserId) -> Result<bool, StoreError> {
+    Ok(tx.exec(ENABLE, &params![id]).await? == 1)
+}
+
+/// Says whether this call did it. Takes everything of theirs along.
+pub(super) async fn delete(tx: &mut Tx, id: UserId) -> Result<bool, StoreError> {
+    Ok(tx.exec(DELETE, &params![id]).await? == 1)
+}

@@ -1,0 +1,142 @@
+//! What can go wrong, in the product's words. No status codes here: `web/problem.rs` has the one table.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use wardgate_store::StoreError;
+
+/// One fault of one field of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldFault {
+    /// The field's name; empty for the whole body.
+    pub field: Cow<'static, str>,
+    /// A stable word for machines, such as `too_short`.
+    pub code: &'static str,
+    /// What is wrong and what to do, for people.
+    pub detail: String,
+}
+
+impl FieldFault {
+    /// A fault of `field`.
+    pub fn new(field: impl Into<Cow<'static, str>>, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { field: field.into(), code, detail: detail.into() }
+    }
+}
+
+/// Every way in which Wardgate refuses or fails.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthError {
+    /// Sign-in refused; one answer for every cause, so that it tells nothing about accounts (S-011).
+    #[error("incorrect credentials")]
+    IncorrectCredentials,
+    /// The route needs a credential and none was sent.
+    #[error("no credential was sent")]
+    MissingCredential,
+    /// The bearer token is not, or no longer, good.
+    #[error("invalid credentials")]
+    InvalidCredential,
+    /// The token is good but for its deactivated user.
+    #[error("inactive user")]
+    InactiveUser,
+    /// Two credentials in one request, or one in the query string.
+    #[error("ambiguous credential: {0}")]
+    AmbiguousCredential(&'static str),
+    /// The refresh token is unknown, ended, expired or another client's.
+    #[error("invalid refresh token")]
+    InvalidRefreshToken,
+    /// A consumed refresh token came again: its family has been ended.
+    #[error("refresh token reused")]
+    RefreshReused,
+    /// The scope asked for exceeds what the subject may do or the family was granted.
+    #[error("invalid scope {0:?}")]
+    InvalidScope(String),
+    /// The address has an account (registration mode `open` only).
+    #[error("e-mail taken")]
+    EmailTaken,
+    /// Registration is closed.
+    #[error("registration closed")]
+    RegistrationClosed,
+    /// The current password given with a change is wrong.
+    #[error("wrong current password")]
+    WrongPassword,
+    /// The principal lacks the role or permission.
+    #[error("insufficient permissions")]
+    InsufficientPermissions,
+    /// The one-use link for the first superadmin is used, expired or was never made.
+    #[error("invalid setup token")]
+    InvalidSetupToken,
+    /// The last active superadmin cannot be removed, disabled or given another role.
+    #[error("the last superadmin stays")]
+    LastSuperadmin,
+    /// No such thing, or not this principal's.
+    #[error("not found")]
+    NotFound,
+    /// The path exists, the method does not.
+    #[error("method not allowed")]
+    MethodNotAllowed,
+    /// The body is not what its media type says.
+    #[error("malformed body: {0}")]
+    MalformedBody(&'static str),
+    /// The body's media type is not one this route reads.
+    #[error("unsupported media type")]
+    UnsupportedMediaType,
+    /// The body is longer than the limit.
+    #[error("body too large")]
+    BodyTooLarge,
+    /// The header section is longer than the limit.
+    #[error("headers too large")]
+    HeadersTooLarge,
+    /// Fields are missing, unknown, doubled, of the wrong type or outside their rules.
+    #[error("invalid fields")]
+    InvalidFields(Vec<FieldFault>),
+    /// The page cursor was not made by this server for this list.
+    #[error("invalid cursor")]
+    InvalidCursor,
+    /// A development server was asked under a name that is not loopback (DNS rebinding).
+    #[error("untrusted host")]
+    UntrustedHost,
+    /// The hashing queue or the store's queue is full; nothing was done.
+    #[error("busy; try again in {retry_after:?}")]
+    Busy {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The database cannot be reached or cannot write.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// A defect or an impossible state. Its text goes to the log, never to the client.
+    #[error("internal error: {context}: {source}")]
+    Internal {
+        /// What was being done.
+        context: &'static str,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl AuthError {
+    /// An internal error with its cause.
+    pub(crate) fn internal(
+        context: &'static str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Internal { context, source: source.into() }
+    }
+
+    /// A single faulty field.
+    pub(crate) fn field(field: &'static str, code: &'static str, detail: impl Into<String>) -> Self {
+        Self::InvalidFields(vec![FieldFault::new(field, code, detail)])
+    }
+}
+
+impl From<StoreError> for AuthError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Busy => Self::Busy { retry_after: Duration::from_secs(1) },
+            StoreError::Unavailable(cause) => Self::Unavailable(cause.to_string()),
+            StoreError::Closed => Self::Unavailable("the database is closed".to_owned()),
+            other => Self::internal("store", other),
+        }
+    }
+}

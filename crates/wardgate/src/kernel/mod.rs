@@ -1,0 +1,9 @@
+//! Row 0: the words every other module speaks. No I/O, no clock, no chance, no async.
+
+pub(crate) mod email;
+pub(crate) mod error;
+pub(crate) mod ids;
+pub(crate) mod page;
+pub(crate) mod principal;
+pub(crate) mod source;
+pub(crate) mod time;

@@ -1,0 +1,26 @@
+//! The schema, as forward steps: one text for both engines.
+
+use wardgate_store::Migration;
+
+macro_rules! migrations {
+    ($($version:literal $name:literal),+ $(,)?) => {
+        &[$(Migration {
+            version: $version,
+            name: $name,
+            sql: include_str!(concat!("../migrations/", $name, ".sql")),
+        }),+]
+    };
+}
+
+/// Every migration, oldest first. Applied ones never change; the store compares their checksums.
+pub(crate) const MIGRATIONS: &[Migration] = migrations![
+    1 "0001_tenants",
+    2 "0002_audit",
+    3 "0003_signing_keys",
+    4 "0004_users",
+    5 "0005_role_assignments",
+    6 "0006_sessions",
+    7 "0007_refresh_tokens",
+    8 "0008_passwords",
+    9 "0009_setup_links",
+];
