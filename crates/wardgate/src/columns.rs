@@ -11,7 +11,7 @@ macro_rules! id_columns {
     ($($id:ty),+) => {$(
         impl Param for $id {
             fn to_value(&self) -> Value<'_> {
-                Value::Id(*self.as_uuid())
+                Value::Id(self.as_uuid())
             }
         }
 
@@ -27,7 +27,7 @@ id_columns!(TenantId, UserId, SessionId, RefreshTokenId, AuditEventId);
 
 impl From<TenantId> for TenantKey {
     fn from(tenant: TenantId) -> Self {
-        Self(*tenant.as_uuid())
+        Self(tenant.as_uuid())
     }
 }
 

@@ -1,1 +1,85 @@
-//! Placeholder.
+//! Authentication for axum applications: registration, sign-in, refresh that survives races and lost replies,
+//! sessions, roles and signing keys, on SQLite or PostgreSQL.
+//!
+//! ```no_run
+//! use axum::{Router, extract::FromRef, routing::get};
+//! use wardgate::{CurrentUser, DbOptions, MasterKey, Wardgate};
+//!
+//! #[derive(Clone, FromRef)]
+//! struct AppState {
+//!     gate: Wardgate,
+//! }
+//!
+//! async fn hello(user: CurrentUser) -> String {
+//!     format!("Hello, {}", user.user().email)
+//! }
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let gate = Wardgate::builder()
+//!     .issuer("https://api.example.com")
+//!     .database(DbOptions::new("sqlite://app.db".parse()?))
+//!     .master_key(MasterKey::from_base64(&std::env::var("MASTER_KEY")?)?)
+//!     .build()
+//!     .await?;
+//! let app: Router = Router::new()
+//!     .route("/hello", get(hello))
+//!     .merge(gate.router())
+//!     .with_state(AppState { gate });
+//! # Ok(()) }
+//! ```
+//!
+//! # Where things are
+//! - [`Wardgate`]: the handle; its services do all that the routes do.
+//! - [`CurrentUser`], [`Require`]: extractors for your own routes.
+//! - [`Builder`]: settings.
+//! - `features/<name>`: one folder an idea; the file's name is its layer. `ARCHITECTURE.md` has the map.
+
+mod authn;
+mod builder;
+mod columns;
+mod environment;
+mod features;
+mod gate;
+mod hashing;
+mod kernel;
+mod migrations;
+mod ports;
+mod router;
+mod web;
+
+pub use authn::{Admin, CurrentUser, Require, RequireRole, Requirement, Superadmin};
+pub use builder::{BuildError, Builder};
+pub use features::audit::{Action, Actor, Audit, AuditEvent, Outcome};
+pub use features::instance::{InstanceError, Stage};
+pub use features::keys::{KeyState, KeyView, Keys};
+pub use features::lifecycle::Lifecycle;
+pub use features::password::{
+    Account, Accounts, DeniedPasswords, PasswordPolicy, Passwords, RegistrationMode,
+};
+pub use features::roles::{BuiltinRole, Roles, UnknownRole};
+pub use features::sessions::{Session, Sessions};
+pub use features::setup::Setup;
+pub use features::signin::SignIn;
+pub use features::tokens::{Authenticated, Scope, TokenPair, Tokens};
+pub use features::users::{NewUser, User, UserView, Users};
+pub use gate::{CorsOrigins, Wardgate, WebSettings};
+pub use hashing::HashPoolSettings;
+pub use kernel::email::{Email, InvalidEmail};
+pub use kernel::error::{AuthError, FieldFault};
+pub use kernel::ids::{AuditEventId, InvalidId, RequestId, SessionId, TenantId, UserId};
+pub use kernel::page::{Page, PageRequest, Position};
+pub use kernel::principal::Principal;
+pub use kernel::source::Source;
+pub use kernel::time::Timestamp;
+pub use ports::{Clock, ManualClock, Rng, SeededRng, SystemClock, SystemRng};
+pub use wardgate_crypto::MasterKey;
+pub use wardgate_crypto::password::{Password, Scheme};
+pub use wardgate_store::{DatabaseUrl, DbOptions, Durability, StoreError};
+pub use wardgate_verify::Algorithm;
+pub use web::client_ip::Network;
+pub use web::problem::{PROBLEMS, ProblemRow};
+pub use web::routes::{Access, Endpoint};
+
+/// The migrations, for tests and tools that look at the schema.
+#[doc(hidden)]
+pub use migrations::MIGRATIONS;

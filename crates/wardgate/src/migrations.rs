@@ -13,7 +13,7 @@ macro_rules! migrations {
 }
 
 /// Every migration, oldest first. Applied ones never change; the store compares their checksums.
-pub(crate) const MIGRATIONS: &[Migration] = migrations![
+pub const MIGRATIONS: &[Migration] = migrations![
     1 "0001_tenants",
     2 "0002_audit",
     3 "0003_signing_keys",

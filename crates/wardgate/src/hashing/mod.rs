@@ -78,7 +78,8 @@ impl HashPool {
     /// Refuses new jobs, finishes the accepted ones and ends the threads. Blocks: call it off the async threads.
     pub(crate) fn drain(&self) {
         self.queue.close();
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         for thread in threads {
             // A worker cannot panic out of its loop: jobs run under catch_unwind.
             let _ = thread.join();
@@ -123,7 +124,11 @@ mod tests {
     }
 
     /// Queues a job and returns once it is in the queue.
-    async fn enqueue(pool: &Arc<HashPool>, source: u128, ran: &Arc<AtomicUsize>) -> tokio::task::JoinHandle<bool> {
+    async fn enqueue(
+        pool: &Arc<HashPool>,
+        source: u128,
+        ran: &Arc<AtomicUsize>,
+    ) -> tokio::task::JoinHandle<bool> {
         let before = pool.queue.len();
         let (task_pool, ran) = (Arc::clone(pool), Arc::clone(ran));
         let task = tokio::spawn(async move {
@@ -142,7 +147,9 @@ mod tests {
         let ran = Arc::new(AtomicUsize::new(0));
         let (a, b) = (enqueue(&pool, 1, &ran).await, enqueue(&pool, 1, &ran).await);
         let refused = pool.run(1, |_| ()).await;
-        assert!(matches!(refused, Err(AuthError::Busy { retry_after }) if retry_after >= Duration::from_secs(1)));
+        assert!(
+            matches!(refused, Err(AuthError::Busy { retry_after }) if retry_after >= Duration::from_secs(1))
+        );
         release.send(()).unwrap();
         blocker.await.unwrap();
         assert!(a.await.unwrap() && b.await.unwrap());
@@ -213,7 +220,10 @@ mod tests {
         let (release, blocker) = occupy(&pool).await;
         let ran = Arc::new(AtomicUsize::new(0));
         let accepted = enqueue(&pool, 1, &ran).await;
-        let draining = { let pool = Arc::clone(&pool); tokio::task::spawn_blocking(move || pool.drain()) };
+        let draining = {
+            let pool = Arc::clone(&pool);
+            tokio::task::spawn_blocking(move || pool.drain())
+        };
         while !pool.queue.is_closed() {
             tokio::task::yield_now().await;
         }

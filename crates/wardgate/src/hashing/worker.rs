@@ -17,7 +17,11 @@ const NICENESS: i32 = 19;
 /// After this long without work the thread gives its hash memory back.
 const IDLE: Duration = Duration::from_secs(2);
 
-pub(super) fn spawn(index: usize, queue: Arc<Queue>, clock: Arc<dyn Clock>) -> std::io::Result<JoinHandle<()>> {
+pub(super) fn spawn(
+    index: usize,
+    queue: Arc<Queue>,
+    clock: Arc<dyn Clock>,
+) -> std::io::Result<JoinHandle<()>> {
     Builder::new().name(format!("wardgate-hash-{index}")).spawn(move || {
         yield_to_request_threads();
         work(&queue, clock.as_ref());

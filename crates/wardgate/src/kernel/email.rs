@@ -61,7 +61,8 @@ impl FromStr for Email {
         let options = Options::default().without_display_text().without_domain_literal();
         // A comma, a quote or a line end could turn one recipient into two in a mail header
         // (next-auth's CVE-2022-35924), so quoted local parts are refused as well.
-        let plain = |s: &str| !s.contains(|c: char| c.is_control() || c.is_whitespace() || "\",;<>()\\".contains(c));
+        let plain =
+            |s: &str| !s.contains(|c: char| c.is_control() || c.is_whitespace() || "\",;<>()\\".contains(c));
         let acceptable = written.len() <= MAX_BYTES
             && normalized.len() <= MAX_BYTES
             && plain(written)
@@ -96,8 +97,13 @@ mod tests {
     #[test]
     fn spellings_of_one_address_are_one_account() {
         // S-014
-        for spelling in ["Alice@Example.COM", " alice@example.com ", "alice@example.com.", "ａlice@example.com", "alice@EXAMPLE.com."]
-        {
+        for spelling in [
+            "Alice@Example.COM",
+            " alice@example.com ",
+            "alice@example.com.",
+            "ａlice@example.com",
+            "alice@EXAMPLE.com.",
+        ] {
             let email: Email = spelling.parse().unwrap();
             assert_eq!(email.normalized(), "alice@example.com", "{spelling}");
         }
@@ -107,8 +113,21 @@ mod tests {
     fn what_is_not_one_plain_address_is_refused() {
         let long = format!("{}@example.com", "a".repeat(250));
         for wrong in [
-            "", "@", "a", "a@", "@b.c", "a@b@c.d", "a@x.de,b@y.de", "\"a b\"@x.de", "a@x.de\r\nBcc: b@y.de", "a b@x.de", "a@[127.0.0.1]",
-            "Alice <a@x.de>", "a\u{0}@x.de", "a@x..de", &long,
+            "",
+            "@",
+            "a",
+            "a@",
+            "@b.c",
+            "a@b@c.d",
+            "a@x.de,b@y.de",
+            "\"a b\"@x.de",
+            "a@x.de\r\nBcc: b@y.de",
+            "a b@x.de",
+            "a@[127.0.0.1]",
+            "Alice <a@x.de>",
+            "a\u{0}@x.de",
+            "a@x..de",
+            &long,
         ] {
             assert_eq!(wrong.parse::<Email>(), Err(InvalidEmail), "{wrong:?}");
         }

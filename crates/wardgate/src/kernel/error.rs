@@ -63,6 +63,9 @@ pub enum AuthError {
     /// The principal lacks the role or permission.
     #[error("insufficient permissions")]
     InsufficientPermissions,
+    /// The token's scope leaves out the permission that the route asks for.
+    #[error("insufficient scope: {0}")]
+    InsufficientScope(&'static str),
     /// The one-use link for the first superadmin is used, expired or was never made.
     #[error("invalid setup token")]
     InvalidSetupToken,

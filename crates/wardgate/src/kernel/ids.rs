@@ -120,7 +120,9 @@ mod tests {
     fn other_kinds_and_other_spellings_are_refused() {
         let id = UserId::new(Timestamp::from_millis(1_700_000_000_000), [0xab; 10]).to_string();
         let upper = format!("usr_{}", id["usr_".len()..].to_uppercase());
-        for wrong in [id.replace("usr", "ses"), upper, format!("{id}0"), id[..id.len() - 1].to_owned(), String::new()] {
+        for wrong in
+            [id.replace("usr", "ses"), upper, format!("{id}0"), id[..id.len() - 1].to_owned(), String::new()]
+        {
             assert_eq!(wrong.parse::<UserId>(), Err(InvalidId), "{wrong}");
         }
     }

@@ -52,7 +52,11 @@ impl PageRequest {
     }
 
     /// Splits fetched rows into what is shown and where the next page begins.
-    pub(crate) fn split<T>(&self, mut rows: Vec<T>, position: impl Fn(&T) -> Position) -> (Vec<T>, Option<Position>) {
+    pub(crate) fn split<T>(
+        &self,
+        mut rows: Vec<T>,
+        position: impl Fn(&T) -> Position,
+    ) -> (Vec<T>, Option<Position>) {
         let limit = self.limit as usize;
         let more = rows.len() > limit;
         rows.truncate(limit);

@@ -4,7 +4,7 @@ mod model;
 mod service;
 mod store;
 
+pub(crate) use model::Entry;
 pub use model::{Action, Actor, AuditEvent, Outcome};
 pub use service::Audit;
 pub(crate) use service::record;
-pub(crate) use model::Entry;

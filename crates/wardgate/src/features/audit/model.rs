@@ -152,6 +152,6 @@ pub struct AuditEvent {
 
 impl AuditEvent {
     pub(super) fn position(&self) -> Position {
-        Position { at: self.at, id: *self.id.as_uuid() }
+        Position { at: self.at, id: self.id.as_uuid() }
     }
 }

@@ -31,11 +31,24 @@ impl Audit {
     }
 
     /// A record of something refused.
-    pub(crate) fn refused(&self, source: &Source, actor: Actor, action: Action, target: impl Display) -> Entry {
+    pub(crate) fn refused(
+        &self,
+        source: &Source,
+        actor: Actor,
+        action: Action,
+        target: impl Display,
+    ) -> Entry {
         self.entry(source, actor, action, Some(target.to_string()), Outcome::Refused)
     }
 
-    fn entry(&self, source: &Source, actor: Actor, action: Action, target: Option<String>, outcome: Outcome) -> Entry {
+    fn entry(
+        &self,
+        source: &Source,
+        actor: Actor,
+        action: Action,
+        target: Option<String>,
+        outcome: Outcome,
+    ) -> Entry {
         let at = self.env.now();
         let id = AuditEventId::new(at, self.env.random());
         Entry { id, at, actor, action, target, outcome, source: source.clone() }
@@ -74,7 +87,9 @@ impl Audit {
         self.env
             .db
             .read(TenantId::DEFAULT.into(), seen, |tx, seen| {
-                Box::pin(async move { Ok(store::list_since(tx, *seen, PageRequest::MAX_LIMIT.into()).await?) })
+                Box::pin(
+                    async move { Ok(store::list_since(tx, *seen, PageRequest::MAX_LIMIT.into()).await?) },
+                )
             })
             .await
     }

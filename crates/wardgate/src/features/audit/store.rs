@@ -5,6 +5,7 @@ use wardgate_store::{FromRow, Row, Sql, StoreError, Tx, params, sql};
 use super::model::{AuditEvent, Entry};
 use crate::features::tenants::DEFAULT_SLUG;
 use crate::kernel::page::Position;
+use crate::kernel::source::Source;
 
 const INSERT: Sql = sql!(
     "INSERT INTO audit_events (tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id) \
@@ -37,26 +38,29 @@ impl FromRow for AuditEvent {
 }
 
 pub(super) async fn insert(tx: &mut Tx, entry: &Entry) -> Result<(), StoreError> {
-    let row = params![
-        entry.id,
-        entry.at,
-        entry.actor.to_string(),
-        entry.action.as_str(),
-        entry.target,
-        entry.outcome.as_str(),
-        entry.source.address_text(),
-        entry.source.user_agent,
-        entry.source.request_id.to_string()
-    ];
+    let (actor, address) = (entry.actor.to_string(), entry.source.address_text());
+    let (action, outcome) = (entry.action.as_str(), entry.outcome.as_str());
+    let request_id = entry.source.request_id.to_string();
+    let Source { user_agent, .. } = &entry.source;
+    let row =
+        params![entry.id, entry.at, actor, action, entry.target, outcome, address, user_agent, request_id];
     tx.exec(INSERT, &row).await.map(drop)
 }
 
 /// Newest first, those before `before`.
-pub(super) async fn list_newest(tx: &mut Tx, before: Position, limit: i64) -> Result<Vec<AuditEvent>, StoreError> {
+pub(super) async fn list_newest(
+    tx: &mut Tx,
+    before: Position,
+    limit: i64,
+) -> Result<Vec<AuditEvent>, StoreError> {
     tx.all(LIST_NEWEST, &params![before.at, before.id, limit]).await
 }
 
 /// Oldest first, those after `after`.
-pub(super) async fn list_since(tx: &mut Tx, after: Position, limit: i64) -> Result<Vec<AuditEvent>, StoreError> {
+pub(super) async fn list_since(
+    tx: &mut Tx,
+    after: Position,
+    limit: i64,
+) -> Result<Vec<AuditEvent>, StoreError> {
     tx.all(LIST_SINCE, &params![after.at, after.id, limit]).await
 }

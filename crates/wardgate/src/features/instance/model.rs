@@ -25,10 +25,14 @@ pub enum InstanceError {
     #[error("the master key does not open this database; start with the key it was made with")]
     WrongMasterKey,
     /// `--dev` on a database that `--dev` did not make.
-    #[error("this database was not made by --dev: start without --dev, or give --dev a data folder of its own")]
+    #[error(
+        "this database was not made by --dev: start without --dev, or give --dev a data folder of its own"
+    )]
     NotDevelopment,
     /// A production start on a database that `--dev` made.
-    #[error("this database was made by --dev and its users and keys are not safe for production: give another database")]
+    #[error(
+        "this database was made by --dev and its users and keys are not safe for production: give another database"
+    )]
     NotProduction,
 }
 

@@ -6,5 +6,5 @@ mod service;
 mod store;
 
 pub use model::{KeyState, KeyView};
-pub(crate) use service::{KeySettings, is_open, signing_kid};
 pub use service::Keys;
+pub(crate) use service::{KeySettings, is_open, signing_kid};

@@ -58,7 +58,8 @@ fn due(by_age: &[&OpenKey], schedule: Schedule, now: Timestamp) -> Option<Timest
     } else if !signing.as_configured {
         // Nobody fetches a shared secret from a JWKS, so there is nothing to publish ahead.
         Some(if schedule.shared_secret { now } else { now.plus(PUBLISH_AHEAD) })
-    } else if !schedule.shared_secret && now.since(signing.activates_at) + PUBLISH_AHEAD >= schedule.rotation {
+    } else if !schedule.shared_secret && now.since(signing.activates_at) + PUBLISH_AHEAD >= schedule.rotation
+    {
         Some(now.plus(PUBLISH_AHEAD))
     } else {
         None

@@ -62,7 +62,12 @@ pub(crate) async fn is_open(tx: &mut Tx, kid: &str) -> Result<bool, StoreError> 
 }
 
 impl Keys {
-    pub(crate) fn new(env: Arc<Environment>, audit: Arc<Audit>, master: Arc<MasterKey>, settings: KeySettings) -> Self {
+    pub(crate) fn new(
+        env: Arc<Environment>,
+        audit: Arc<Audit>,
+        master: Arc<MasterKey>,
+        settings: KeySettings,
+    ) -> Self {
         Self { env, audit, master, settings, parsed: RwLock::default(), reloaded_at: Mutex::default() }
     }
 
@@ -83,7 +88,12 @@ impl Keys {
     }
 
     /// Decides again under the lock, so that of two nodes with a candidate each only one inserts it.
-    async fn apply(&self, tenant: TenantId, candidate: Option<SigningKey>, source: &Source) -> Result<(), AuthError> {
+    async fn apply(
+        &self,
+        tenant: TenantId,
+        candidate: Option<SigningKey>,
+        source: &Source,
+    ) -> Result<(), AuthError> {
         let now = self.env.now();
         let input = ApplyInput {
             candidate: candidate.map(|key| self.row(tenant, &key, now, now)).transpose()?,
@@ -129,7 +139,13 @@ impl Keys {
 
     /// Withdraws a key at once: its tokens are refused from the next request on. If it was the one that
     /// signs, a new one takes its place in the same transaction.
-    pub async fn retire_now(&self, tenant: TenantId, kid: &str, actor: Actor, source: &Source) -> Result<(), AuthError> {
+    pub async fn retire_now(
+        &self,
+        tenant: TenantId,
+        kid: &str,
+        actor: Actor,
+        source: &Source,
+    ) -> Result<(), AuthError> {
         let now = self.env.now();
         let spare = self.generate().await?;
         let spare_row = self.row(tenant, &spare, now, now)?;
@@ -162,9 +178,14 @@ impl Keys {
         let rows = self
             .env
             .db
-            .read(tenant.into(), (), |tx, ()| Box::pin(async move { Ok::<_, AuthError>(store::list(tx).await?) }))
+            .read(tenant.into(), (), |tx, ()| {
+                Box::pin(async move { Ok::<_, AuthError>(store::list(tx).await?) })
+            })
             .await?;
-        let signing = rows.iter().find(|row| row.retired_at.is_none() && row.activates_at <= now).map(|row| row.kid.clone());
+        let signing = rows
+            .iter()
+            .find(|row| row.retired_at.is_none() && row.activates_at <= now)
+            .map(|row| row.kid.clone());
         rows.iter().map(|row| view(row, signing.as_deref(), now)).collect()
     }
 
@@ -174,17 +195,24 @@ impl Keys {
         let parse = |jwk: &String| {
             serde_json::from_str::<Jwk>(jwk).map_err(|error| AuthError::internal("read a public key", error))
         };
-        let keys = rows.iter().filter_map(|row| row.public_jwk.as_ref()).map(parse).collect::<Result<_, _>>()?;
+        let keys =
+            rows.iter().filter_map(|row| row.public_jwk.as_ref()).map(parse).collect::<Result<_, _>>()?;
         Ok(JwkSet { keys })
     }
 
     /// Signs `claims` with the key that the issuing transaction chose.
-    pub(crate) async fn sign(&self, tenant: TenantId, kid: &str, claims: &AccessClaims) -> Result<String, AuthError> {
+    pub(crate) async fn sign(
+        &self,
+        tenant: TenantId,
+        kid: &str,
+        claims: &AccessClaims,
+    ) -> Result<String, AuthError> {
         let key = match self.find(kid) {
             Some(key) => key,
             None => {
                 self.reload(tenant).await?;
-                self.find(kid).ok_or_else(|| AuthError::internal("sign", "the signing key is not in memory"))?
+                self.find(kid)
+                    .ok_or_else(|| AuthError::internal("sign", "the signing key is not in memory"))?
             }
         };
         wardgate_crypto::jwt::encode(&key.signing, claims).map_err(|error| AuthError::internal("sign", error))
@@ -204,9 +232,22 @@ impl Keys {
             None => self.find_after_reload(kid).await?,
         };
         let payload = unverified.verify(&key.verifying).map_err(|_| AuthError::InvalidCredential)?;
-        let claims = AccessClaims::from_payload(payload).map_err(|_| AuthError::InvalidCredential)?;
+        let claims = AccessClaims::from_json(payload).map_err(|_| AuthError::InvalidCredential)?;
         policy.check(&claims, now.as_seconds()).map_err(|_| AuthError::InvalidCredential)?;
         Ok((key.tenant, kid.to_owned(), claims))
+    }
+
+    /// Whether a key is open to sign with right now.
+    pub(crate) async fn can_sign(&self, tenant: TenantId) -> Result<bool, AuthError> {
+        let now = self.env.now();
+        let signing = self
+            .env
+            .db
+            .lookup(tenant.into(), now, |tx, now| {
+                Box::pin(async move { Ok::<_, AuthError>(store::signing(tx, *now).await?) })
+            })
+            .await?;
+        Ok(signing.is_some())
     }
 
     fn find(&self, kid: &str) -> Option<Arc<ParsedKey>> {
@@ -215,7 +256,8 @@ impl Keys {
 
     async fn find_after_reload(&self, kid: &str) -> Result<Arc<ParsedKey>, AuthError> {
         // Every key id of ours is 43 characters of base64url; nothing else is worth a look at the database.
-        let ours = kid.len() == 43 && kid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        let ours =
+            kid.len() == 43 && kid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if ours && self.may_reload() {
             self.reload(TenantId::DEFAULT).await?;
         }
@@ -252,7 +294,9 @@ impl Keys {
     async fn open_rows(&self, tenant: TenantId) -> Result<Vec<KeyRow>, AuthError> {
         self.env
             .db
-            .lookup(tenant.into(), (), |tx, ()| Box::pin(async move { Ok::<_, AuthError>(store::list_open(tx).await?) }))
+            .lookup(tenant.into(), (), |tx, ()| {
+                Box::pin(async move { Ok::<_, AuthError>(store::list_open(tx).await?) })
+            })
             .await
     }
 
@@ -296,7 +340,8 @@ impl Keys {
         let (algorithm, rng) = (self.settings.algorithm, Arc::clone(&self.env.rng));
         if let Some(secret) = &self.settings.hs256_secret {
             let kid = random_kid(&self.env.random());
-            return SigningKey::hs256(kid, secret).map_err(|error| AuthError::internal("take the HS256 secret", error));
+            return SigningKey::hs256(kid, secret)
+                .map_err(|error| AuthError::internal("take the HS256 secret", error));
         }
         tokio::task::spawn_blocking(move || SigningKey::generate(algorithm, rng.as_ref()))
             .await
@@ -304,18 +349,33 @@ impl Keys {
             .map_err(|error| AuthError::internal("make a signing key", error))
     }
 
-    fn row(&self, tenant: TenantId, key: &SigningKey, now: Timestamp, activates_at: Timestamp) -> Result<KeyRow, AuthError> {
+    fn row(
+        &self,
+        tenant: TenantId,
+        key: &SigningKey,
+        now: Timestamp,
+        activates_at: Timestamp,
+    ) -> Result<KeyRow, AuthError> {
         let kid = key.kid().to_owned();
         let public_jwk = key
             .public_jwk()
             .map(|jwk| serde_json::to_string(&jwk))
             .transpose()
             .map_err(|error| AuthError::internal("write a public key", error))?;
-        let secret = key.to_secret_bytes();
+        let secret =
+            key.to_secret_bytes().map_err(|error| AuthError::internal("write a signing key", error))?;
         let sealed_secret =
             self.master.seal(PURPOSE, &seal_context(tenant, &kid), &secret, self.env.rng.as_ref());
         let algorithm = key.algorithm().as_str().to_owned();
-        Ok(KeyRow { kid, algorithm, public_jwk, sealed_secret, created_at: now, activates_at, retired_at: None })
+        Ok(KeyRow {
+            kid,
+            algorithm,
+            public_jwk,
+            sealed_secret,
+            created_at: now,
+            activates_at,
+            retired_at: None,
+        })
     }
 
     fn unseal(&self, tenant: TenantId, row: &KeyRow) -> Result<Zeroizing<Vec<u8>>, AuthError> {

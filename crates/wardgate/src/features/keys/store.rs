@@ -16,7 +16,8 @@ const SIGNING: Sql = sql!(
     "SELECT tenant_id, kid FROM signing_keys \
      WHERE tenant_id = $1 AND retired_at IS NULL AND activates_at <= $2 ORDER BY activates_at DESC, kid DESC LIMIT 1"
 );
-const OPEN: Sql = sql!("SELECT tenant_id, kid FROM signing_keys WHERE tenant_id = $1 AND kid = $2 AND retired_at IS NULL");
+const OPEN: Sql =
+    sql!("SELECT tenant_id, kid FROM signing_keys WHERE tenant_id = $1 AND kid = $2 AND retired_at IS NULL");
 const INSERT: Sql = sql!(
     "INSERT INTO signing_keys (tenant_id, kid, algorithm, public_jwk, sealed_secret, created_at, activates_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7)"

@@ -36,13 +36,25 @@ impl Lifecycle {
     }
 
     /// Deactivates the user and ends every session of theirs (S-018). Doing it twice is no fault.
-    pub async fn disable(&self, tenant: TenantId, user: UserId, actor: Actor, source: &Source) -> Result<(), AuthError> {
+    pub async fn disable(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        actor: Actor,
+        source: &Source,
+    ) -> Result<(), AuthError> {
         let change = self.change(user, Action::UserDisabled, actor, source);
         self.env.db.write(tenant.into(), change, |tx, change| Box::pin(disable(tx, change))).await
     }
 
     /// Activates the user again; no ended session comes back.
-    pub async fn enable(&self, tenant: TenantId, user: UserId, actor: Actor, source: &Source) -> Result<(), AuthError> {
+    pub async fn enable(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        actor: Actor,
+        source: &Source,
+    ) -> Result<(), AuthError> {
         let change = self.change(user, Action::UserEnabled, actor, source);
         self.env
             .db
@@ -59,7 +71,13 @@ impl Lifecycle {
     }
 
     /// Removes the user with password, roles, sessions and tokens.
-    pub async fn delete(&self, tenant: TenantId, user: UserId, actor: Actor, source: &Source) -> Result<(), AuthError> {
+    pub async fn delete(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        actor: Actor,
+        source: &Source,
+    ) -> Result<(), AuthError> {
         let change = self.change(user, Action::UserDeleted, actor, source);
         self.env
             .db

@@ -8,7 +8,7 @@ mod store;
 
 pub use accounts::{Account, Accounts, RegistrationMode};
 pub(crate) use accounts::{PreparedAccount, write as write_account};
+pub(crate) use model::Proof;
 pub use model::{DeniedPasswords, PasswordPolicy};
-pub(crate) use model::{Proof, MAX_CHARS};
 pub use service::Passwords;
 pub(crate) use service::{PasswordSettings, Rehash, still_proven, write_rehash};

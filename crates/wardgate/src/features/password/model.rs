@@ -4,18 +4,18 @@ use std::collections::HashSet;
 use std::io::BufRead;
 use std::sync::Arc;
 
-use wardgate_crypto::password::Password;
 use wardgate_crypto::Digest;
+use wardgate_crypto::password::Password;
 
 use crate::kernel::email::Email;
 use crate::kernel::error::FieldFault;
 use crate::kernel::ids::UserId;
 
 /// The longest password, in characters (S-002). A longer one is refused before any hashing.
-pub(crate) const MAX_CHARS: usize = 256;
+pub(super) const MAX_CHARS: usize = 256;
 
 /// The shortest that may be configured, in characters (NIST SP 800-63B-4 §3.1.1.2).
-pub(crate) const MIN_CHARS: usize = 8;
+pub(super) const MIN_CHARS: usize = 8;
 
 /// Below this zxcvbn score (0 to 4) a password is guessable: fewer than a million guesses.
 const MIN_SCORE: zxcvbn::Score = zxcvbn::Score::Two;
@@ -88,12 +88,19 @@ pub(super) fn check_length(policy: &PasswordPolicy, password: &Password) -> Resu
 }
 
 /// Refuses what is guessable (S-003, S-004). Takes up to some milliseconds: run it on a hashing thread.
-pub(super) fn check_strength(policy: &PasswordPolicy, password: &Password, email: &Email) -> Result<(), FieldFault> {
+pub(super) fn check_strength(
+    policy: &PasswordPolicy,
+    password: &Password,
+    email: &Email,
+) -> Result<(), FieldFault> {
     let folded = password.as_str().to_lowercase();
     let identity = [email.normalized().to_owned(), email.local_part().to_lowercase()];
     let own = || identity.iter().map(String::as_str).chain(PRODUCT_WORDS);
     if own().any(|word| says_little_beyond(&folded, word)) {
-        return Err(fault("contains_identity", "must not be made of the e-mail address or the product's name".to_owned()));
+        return Err(fault(
+            "contains_identity",
+            "must not be made of the e-mail address or the product's name".to_owned(),
+        ));
     }
     if policy.denied.as_ref().is_some_and(|denied| denied.contains(password.as_str())) {
         return Err(fault("breached", "is in a list of leaked passwords: choose another".to_owned()));
@@ -103,7 +110,8 @@ pub(super) fn check_strength(policy: &PasswordPolicy, password: &Password, email
     if estimate.score() >= MIN_SCORE {
         return Ok(());
     }
-    let hint = estimate.feedback().and_then(|feedback| feedback.warning()).map(|warning| format!(" ({warning})"));
+    let hint =
+        estimate.feedback().and_then(|feedback| feedback.warning()).map(|warning| format!(" ({warning})"));
     let hint = hint.unwrap_or_default();
     Err(fault("guessable", format!("is easy to guess{hint}: add another word or two")))
 }
@@ -156,10 +164,42 @@ mod tests {
     fn what_people_would_try_first_is_refused() {
         // S-004: of the kind that heads every list of leaked passwords, eight characters or longer.
         for common in [
-            "password", "12345678", "123456789", "qwertyuiop", "iloveyou", "sunshine", "princess1", "football", "baseball1",
-            "superman", "trustno1", "jennifer", "michelle", "starwars", "whatever", "computer", "corvette", "mercedes",
-            "Password1", "P@ssw0rd", "passw0rd!", "abcd1234", "1q2w3e4r", "qwerty123", "letmein1", "welcome1", "monkey123",
-            "dragon12", "aaaaaaaa", "11111111", "asdfghjkl", "zxcvbnm1", "20031987", "changeme", "secret123", "admin123",
+            "password",
+            "12345678",
+            "123456789",
+            "qwertyuiop",
+            "iloveyou",
+            "sunshine",
+            "princess1",
+            "football",
+            "baseball1",
+            "superman",
+            "trustno1",
+            "jennifer",
+            "michelle",
+            "starwars",
+            "whatever",
+            "computer",
+            "corvette",
+            "mercedes",
+            "Password1",
+            "P@ssw0rd",
+            "passw0rd!",
+            "abcd1234",
+            "1q2w3e4r",
+            "qwerty123",
+            "letmein1",
+            "welcome1",
+            "monkey123",
+            "dragon12",
+            "aaaaaaaa",
+            "11111111",
+            "asdfghjkl",
+            "zxcvbnm1",
+            "20031987",
+            "changeme",
+            "secret123",
+            "admin123",
         ] {
             assert_eq!(code(&PasswordPolicy::default(), common), Some("guessable"), "{common}");
         }
@@ -175,7 +215,13 @@ mod tests {
     #[test]
     fn long_plain_and_foreign_passwords_are_taken() {
         // S-005
-        for good in ["vkqzjhrtxwmplbdcfgny", "correct horse battery staple", "🐢🐇🍵🚲🌋🧭🪁🎻", "дом на берегу озера", "池の蛙が飛び込む水の音"] {
+        for good in [
+            "vkqzjhrtxwmplbdcfgny",
+            "correct horse battery staple",
+            "🐢🐇🍵🚲🌋🧭🪁🎻",
+            "дом на берегу озера",
+            "池の蛙が飛び込む水の音",
+        ] {
             assert_eq!(code(&PasswordPolicy::default(), good), None, "{good}");
         }
     }
@@ -186,7 +232,12 @@ mod tests {
         let policy = PasswordPolicy::default();
         assert_eq!(code(&policy, "x7!kQ2z"), Some("too_short"));
         assert_eq!(code(&policy, &"x7!kQ2z ".repeat(33)), Some("too_long"));
-        let longest: String = ('a'..='z').cycle().enumerate().map(|(i, c)| if i % 3 == 0 { '§' } else { c }).take(256).collect();
+        let longest: String = ('a'..='z')
+            .cycle()
+            .enumerate()
+            .map(|(i, c)| if i % 3 == 0 { '§' } else { c })
+            .take(256)
+            .collect();
         assert_eq!(code(&policy, &longest), None);
         let strict = PasswordPolicy { min_chars: 15, denied: None };
         assert_eq!(code(&strict, "vkqzjhrtxwmplb"), Some("too_short"));

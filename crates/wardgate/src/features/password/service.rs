@@ -129,7 +129,12 @@ impl Passwords {
             .await
     }
 
-    async fn check(&self, password: Password, stored: Arc<str>, source: &Source) -> Result<Checked, AuthError> {
+    async fn check(
+        &self,
+        password: Password,
+        stored: Arc<str>,
+        source: &Source,
+    ) -> Result<Checked, AuthError> {
         let (scheme, env) = (self.settings.scheme.clone(), Arc::clone(&self.env));
         let work = move |workspace: &mut Workspace| {
             let started = env.clock.monotonic();
@@ -184,7 +189,8 @@ impl Passwords {
             if self.costs().contains_key(&sample.scheme) {
                 continue;
             }
-            let checked = self.check(Password::new("calibration"), sample.hash.into(), &self.own_source()).await?;
+            let checked =
+                self.check(Password::new("calibration"), sample.hash.into(), &self.own_source()).await?;
             note_cost(&mut self.costs(), sample.scheme, checked.took);
         }
         Ok(())
@@ -220,12 +226,19 @@ impl Passwords {
 
     /// Checks a new password against the policy and hashes it, on a hashing thread. Faults name the field
     /// `password`.
-    pub(super) async fn hash_new(&self, typed: &str, email: &Email, source: &Source) -> Result<NewHash, AuthError> {
+    pub(super) async fn hash_new(
+        &self,
+        typed: &str,
+        email: &Email,
+        source: &Source,
+    ) -> Result<NewHash, AuthError> {
         let password = Password::new(typed);
-        check_length(&self.settings.policy, &password).map_err(|fault| AuthError::InvalidFields(vec![fault]))?;
+        check_length(&self.settings.policy, &password)
+            .map_err(|fault| AuthError::InvalidFields(vec![fault]))?;
         let (settings, env, email) = (self.settings.clone(), Arc::clone(&self.env), email.clone());
         let work = move |workspace: &mut Workspace| {
-            check_strength(&settings.policy, &password, &email).map_err(|fault| AuthError::InvalidFields(vec![fault]))?;
+            check_strength(&settings.policy, &password, &email)
+                .map_err(|fault| AuthError::InvalidFields(vec![fault]))?;
             hash(&password, &settings.scheme, &env, workspace)
         };
         self.pool.run(source.fairness_key(), work).await?
@@ -249,7 +262,9 @@ impl Passwords {
         let stored = self
             .env
             .db
-            .lookup(tenant.into(), id, |tx, id| Box::pin(async move { Ok::<_, AuthError>(store::by_user(tx, *id).await?) }))
+            .lookup(tenant.into(), id, |tx, id| {
+                Box::pin(async move { Ok::<_, AuthError>(store::by_user(tx, *id).await?) })
+            })
             .await?;
         let Some(stored) = stored else { return self.refuse_change(principal, source).await };
         let too_long = current.chars().nth(MAX_CHARS).is_some();
@@ -257,7 +272,8 @@ impl Passwords {
         if too_long || self.check(Password::new(current), hash, source).await?.verdict != Verdict::Match {
             return self.refuse_change(principal, source).await;
         }
-        let new = self.hash_new(new, &user.email, source).await.map_err(|error| rename(error, "new_password"))?;
+        let new =
+            self.hash_new(new, &user.email, source).await.map_err(|error| rename(error, "new_password"))?;
         let entry = self.audit.done(source, Actor::User(id), Action::PasswordChanged, id);
         let change = (id, stored.version, new, self.env.now(), principal.session, entry);
         self.env
@@ -325,7 +341,12 @@ fn note_cost(costs: &mut HashMap<String, Duration>, label: String, took: Duratio
     }
 }
 
-fn hash(password: &Password, scheme: &Scheme, env: &Environment, workspace: &mut Workspace) -> Result<NewHash, AuthError> {
+fn hash(
+    password: &Password,
+    scheme: &Scheme,
+    env: &Environment,
+    workspace: &mut Workspace,
+) -> Result<NewHash, AuthError> {
     let hash = password::hash(password, scheme, env.rng.as_ref(), workspace)
         .map_err(|error| AuthError::internal("hash a password", error))?;
     Ok(NewHash { hash, scheme: scheme.label() })
@@ -342,6 +363,11 @@ fn rename(error: AuthError, field: &'static str) -> AuthError {
     }
 }
 
-async fn end_others(tx: &mut Tx, user: UserId, now: Timestamp, keep: Option<SessionId>) -> Result<(), StoreError> {
+async fn end_others(
+    tx: &mut Tx,
+    user: UserId,
+    now: Timestamp,
+    keep: Option<SessionId>,
+) -> Result<(), StoreError> {
     sessions::end_all_of(tx, user, now, EndReason::PasswordChanged, keep).await.map(drop)
 }

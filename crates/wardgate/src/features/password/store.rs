@@ -5,7 +5,8 @@ use wardgate_store::{Sql, StoreError, Tx, from_row, params, sql};
 use crate::kernel::ids::UserId;
 use crate::kernel::time::Timestamp;
 
-const BY_USER: Sql = sql!("SELECT tenant_id, hash, version FROM passwords WHERE tenant_id = $1 AND user_id = $2");
+const BY_USER: Sql =
+    sql!("SELECT tenant_id, hash, version FROM passwords WHERE tenant_id = $1 AND user_id = $2");
 const NEXT_SCHEME: Sql = sql!(
     "SELECT tenant_id, scheme, hash FROM passwords WHERE tenant_id = $1 AND scheme > $2 ORDER BY scheme LIMIT 1"
 );
@@ -18,7 +19,8 @@ const CHANGE: Sql = sql!(
     "UPDATE passwords SET hash = $4, scheme = $5, version = version + 1, changed_at = $6 \
      WHERE tenant_id = $1 AND user_id = $2 AND version = $3"
 );
-const REHASH: Sql = sql!("UPDATE passwords SET hash = $4, scheme = $5 WHERE tenant_id = $1 AND user_id = $2 AND hash = $3");
+const REHASH: Sql =
+    sql!("UPDATE passwords SET hash = $4, scheme = $5 WHERE tenant_id = $1 AND user_id = $2 AND hash = $3");
 
 /// A stored password.
 pub(super) struct StoredPassword {

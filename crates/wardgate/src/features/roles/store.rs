@@ -4,8 +4,10 @@ use wardgate_store::{Sql, StoreError, Tx, params, sql};
 
 use crate::kernel::ids::UserId;
 
-const OF_USER: Sql = sql!("SELECT tenant_id, role FROM role_assignments WHERE tenant_id = $1 AND user_id = $2 ORDER BY role");
-const HOLDERS: Sql = sql!("SELECT tenant_id, user_id FROM role_assignments WHERE tenant_id = $1 AND role = $2");
+const OF_USER: Sql =
+    sql!("SELECT tenant_id, role FROM role_assignments WHERE tenant_id = $1 AND user_id = $2 ORDER BY role");
+const HOLDERS: Sql =
+    sql!("SELECT tenant_id, user_id FROM role_assignments WHERE tenant_id = $1 AND role = $2");
 const CLEAR: Sql = sql!("DELETE FROM role_assignments WHERE tenant_id = $1 AND user_id = $2");
 const INSERT: Sql = sql!("INSERT INTO role_assignments (tenant_id, user_id, role) VALUES ($1, $2, $3)");
 

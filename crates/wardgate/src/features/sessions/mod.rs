@@ -6,5 +6,5 @@ mod service;
 mod store;
 
 pub use model::{EndReason, Session};
-pub(crate) use service::{NewSession, end, end_all_of, find, open, purge, touch};
 pub use service::Sessions;
+pub(crate) use service::{NewSession, end, end_all_of, find, open, purge, touch};

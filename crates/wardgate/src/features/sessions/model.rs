@@ -66,6 +66,6 @@ impl Session {
     }
 
     pub(super) fn position(&self) -> Position {
-        Position { at: self.created_at, id: *self.id.as_uuid() }
+        Position { at: self.created_at, id: self.id.as_uuid() }
     }
 }

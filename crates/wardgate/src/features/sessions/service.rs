@@ -67,7 +67,12 @@ pub(crate) async fn touch(
 }
 
 /// Ends the session, its refresh family and its access tokens; says whether this call did it.
-pub(crate) async fn end(tx: &mut Tx, id: SessionId, now: Timestamp, reason: EndReason) -> Result<bool, StoreError> {
+pub(crate) async fn end(
+    tx: &mut Tx,
+    id: SessionId,
+    now: Timestamp,
+    reason: EndReason,
+) -> Result<bool, StoreError> {
     store::end(tx, id, now, reason.as_str()).await
 }
 
@@ -88,7 +93,9 @@ pub(crate) async fn purge(env: &Environment, before: Timestamp) -> Result<(), St
     loop {
         let removed = env
             .db
-            .write_global(before, |tx, before| Box::pin(async move { store::purge(tx, *before, PURGE_BATCH).await }))
+            .write_global(before, |tx, before| {
+                Box::pin(async move { store::purge(tx, *before, PURGE_BATCH).await })
+            })
             .await?;
         if removed == 0 {
             return Ok(());
@@ -129,23 +136,32 @@ impl Sessions {
 
     /// Ends one of the principal's own sessions; [`AuthError::NotFound`] for another's, an ended or an
     /// invented one, all alike.
-    pub async fn end_own(&self, principal: &Principal, id: SessionId, source: &Source) -> Result<(), AuthError> {
+    pub async fn end_own(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        source: &Source,
+    ) -> Result<(), AuthError> {
         let now = self.env.now();
         let entry = self.audit.done(source, Actor::User(principal.subject), Action::SignOut, id);
         self.env
             .db
-            .write(principal.tenant.into(), (principal.subject, id, now, entry), |tx, (owner, id, now, entry)| {
-                Box::pin(async move {
-                    let session = store::by_id(tx, *id).await?;
-                    if !session.is_some_and(|session| session.user == *owner && session.is_live(*now)) {
-                        return Err(AuthError::NotFound);
-                    }
-                    if !end(tx, *id, *now, EndReason::SignedOut).await? {
-                        return Err(AuthError::NotFound);
-                    }
-                    Ok(audit::record(tx, entry).await?)
-                })
-            })
+            .write(
+                principal.tenant.into(),
+                (principal.subject, id, now, entry),
+                |tx, (owner, id, now, entry)| {
+                    Box::pin(async move {
+                        let session = store::by_id(tx, *id).await?;
+                        if !session.is_some_and(|session| session.user == *owner && session.is_live(*now)) {
+                            return Err(AuthError::NotFound);
+                        }
+                        if !end(tx, *id, *now, EndReason::SignedOut).await? {
+                            return Err(AuthError::NotFound);
+                        }
+                        Ok(audit::record(tx, entry).await?)
+                    })
+                },
+            )
             .await
     }
 }

@@ -1,6 +1,6 @@
 //! SQL of `sessions`.
 
-use wardgate_store::{GlobalSql, GlobalTx, Sql, StoreError, Tx, FromRow, Row, global_sql, params, sql};
+use wardgate_store::{FromRow, GlobalSql, GlobalTx, Row, Sql, StoreError, Tx, global_sql, params, sql};
 
 use super::model::Session;
 use crate::kernel::ids::{SessionId, UserId};
@@ -95,7 +95,12 @@ pub(super) async fn touch(
 }
 
 /// Says whether this call did it.
-pub(super) async fn end(tx: &mut Tx, id: SessionId, now: Timestamp, reason: &str) -> Result<bool, StoreError> {
+pub(super) async fn end(
+    tx: &mut Tx,
+    id: SessionId,
+    now: Timestamp,
+    reason: &str,
+) -> Result<bool, StoreError> {
     Ok(tx.exec(END, &params![id, now, reason]).await? == 1)
 }
 

@@ -7,9 +7,9 @@ use wardgate_store::Tx;
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit};
 use crate::features::password::{Passwords, Proof, Rehash, still_proven, write_rehash};
+use crate::features::roles;
 use crate::features::sessions::{self, NewSession};
 use crate::features::tokens::{self, FIRST_PARTY, FirstToken, Grant, Scope, TokenPair, Tokens};
-use crate::features::roles;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{SessionId, TenantId};
 use crate::kernel::source::Source;
@@ -37,7 +37,12 @@ struct Opening {
 }
 
 impl SignIn {
-    pub(crate) fn new(env: Arc<Environment>, audit: Arc<Audit>, passwords: Arc<Passwords>, tokens: Arc<Tokens>) -> Self {
+    pub(crate) fn new(
+        env: Arc<Environment>,
+        audit: Arc<Audit>,
+        passwords: Arc<Passwords>,
+        tokens: Arc<Tokens>,
+    ) -> Self {
         Self { env, audit, passwords, tokens }
     }
 
@@ -54,7 +59,8 @@ impl SignIn {
         let (proof, rehash) = self.passwords.prove(tenant, identifier, password, source).await?;
         let opening = self.opening(proof, rehash, scope, source);
         let refresh_token = opening.first.reveal();
-        let grant = self.env.db.write(tenant.into(), opening, |tx, opening| Box::pin(open(tx, opening))).await?;
+        let grant =
+            self.env.db.write(tenant.into(), opening, |tx, opening| Box::pin(open(tx, opening))).await?;
         self.tokens.pair(tenant, &grant, &refresh_token).await
     }
 
@@ -81,7 +87,9 @@ async fn open(tx: &mut Tx, opening: &Opening) -> Result<Grant, AuthError> {
         let roles = roles::of(tx, user.id).await?;
         Scope::granted(asked, |permission| roles.allow(permission)).map_err(AuthError::InvalidScope)?;
     }
-    if let Some(rehash) = &opening.rehash && write_rehash(tx, user.id, rehash).await? {
+    if let Some(rehash) = &opening.rehash
+        && write_rehash(tx, user.id, rehash).await?
+    {
         audit::record(tx, &audit.done(source, Actor::System, Action::PasswordRehashed, user.id)).await?;
     }
     let new = NewSession {

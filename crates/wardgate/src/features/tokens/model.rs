@@ -75,7 +75,12 @@ pub(super) fn decide(state: State, client_matches: bool, now: Timestamp, grace: 
 }
 
 /// When a session refreshed at `now` ends: after the idle limit, never past the absolute one.
-pub(super) fn session_end(created_at: Timestamp, now: Timestamp, idle: Duration, absolute: Duration) -> Timestamp {
+pub(super) fn session_end(
+    created_at: Timestamp,
+    now: Timestamp,
+    idle: Duration,
+    absolute: Duration,
+) -> Timestamp {
     now.plus(idle).min(created_at.plus(absolute))
 }
 

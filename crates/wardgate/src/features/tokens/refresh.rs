@@ -43,7 +43,13 @@ pub(super) enum Outcome {
 }
 
 impl Attempt {
-    pub(super) fn new(tokens: &Tokens, presented: OpaqueToken, client_id: &str, scope: Option<&str>, source: &Source) -> Self {
+    pub(super) fn new(
+        tokens: &Tokens,
+        presented: OpaqueToken,
+        client_id: &str,
+        scope: Option<&str>,
+        source: &Source,
+    ) -> Self {
         let now = tokens.env.now();
         Self {
             presented,
@@ -98,7 +104,12 @@ pub(super) async fn run(tx: &mut Tx, attempt: &Attempt) -> Result<Outcome, AuthE
     }
 }
 
-async fn state(tx: &mut Tx, token: &RefreshToken, session: &Session, now: Timestamp) -> Result<State, AuthError> {
+async fn state(
+    tx: &mut Tx,
+    token: &RefreshToken,
+    session: &Session,
+    now: Timestamp,
+) -> Result<State, AuthError> {
     let user = users::find(tx, session.user).await?;
     if !session.is_live(now) || !user.is_some_and(|user| user.is_active()) {
         return Ok(State::FamilyEnded);
@@ -133,7 +144,12 @@ async fn rotate(
     Ok(Some(Outcome::Granted { grant, refresh_token: successor.reveal() }))
 }
 
-async fn retry(tx: &mut Tx, attempt: &Attempt, token: &RefreshToken, session: Session) -> Result<Outcome, AuthError> {
+async fn retry(
+    tx: &mut Tx,
+    attempt: &Attempt,
+    token: &RefreshToken,
+    session: Session,
+) -> Result<Outcome, AuthError> {
     attempt.check_scope(&session)?;
     let Some(consumed) = &token.consumed else { return Ok(Outcome::Refused) };
     let successor = attempt.successor(&consumed.nonce);

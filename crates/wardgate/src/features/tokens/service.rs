@@ -82,8 +82,7 @@ impl Tokens {
         settings: TokenSettings,
         successor_key: SubKey,
     ) -> Self {
-        let policy =
-            Policy { issuer: settings.issuer.clone(), audience: settings.audience.clone(), leeway_seconds: 60 };
+        let policy = Policy::new(settings.issuer.clone(), settings.audience.clone());
         Self { env, audit, keys, settings, policy, successor_key: Arc::new(successor_key) }
     }
 
@@ -173,7 +172,9 @@ impl Tokens {
             .write(tenant.into(), input, |tx, (handle, now, audit, source)| {
                 Box::pin(async move {
                     let session = handle.session(tx).await?;
-                    let live = session.filter(|session| session.is_live(*now)).ok_or(AuthError::InvalidCredential)?;
+                    let live = session
+                        .filter(|session| session.is_live(*now))
+                        .ok_or(AuthError::InvalidCredential)?;
                     if !sessions::end(tx, live.id, *now, EndReason::SignedOut).await? {
                         return Err(AuthError::InvalidCredential);
                     }
@@ -220,7 +221,12 @@ impl SignOutHandle {
     }
 }
 
-async fn look_up(tx: &mut Tx, principal: &Principal, kid: &str, now: Timestamp) -> Result<Authenticated, AuthError> {
+async fn look_up(
+    tx: &mut Tx,
+    principal: &Principal,
+    kid: &str,
+    now: Timestamp,
+) -> Result<Authenticated, AuthError> {
     let session = sessions::find(tx, principal.session).await?;
     let user = users::find(tx, principal.subject).await?;
     let roles = roles::of(tx, principal.subject).await?;
@@ -260,7 +266,9 @@ impl Tokens {
             .write(tenant.into(), attempt, |tx, attempt| Box::pin(refresh::run(tx, attempt)))
             .await?;
         match outcome {
-            refresh::Outcome::Granted { grant, refresh_token } => self.pair(tenant, &grant, &refresh_token).await,
+            refresh::Outcome::Granted { grant, refresh_token } => {
+                self.pair(tenant, &grant, &refresh_token).await
+            }
             refresh::Outcome::Refused => Err(AuthError::InvalidRefreshToken),
             refresh::Outcome::Replayed => Err(AuthError::RefreshReused),
         }

@@ -12,9 +12,11 @@ const BY_DIGEST: Sql = sql!(
     "SELECT tenant_id, id, session_id, consumed_at, successor_id, successor_nonce FROM refresh_tokens \
      WHERE tenant_id = $1 AND digest = $2"
 );
-const UNUSED_DIGEST: Sql =
-    sql!("SELECT tenant_id, digest FROM refresh_tokens WHERE tenant_id = $1 AND id = $2 AND consumed_at IS NULL");
-const INSERT: Sql = sql!("INSERT INTO refresh_tokens (tenant_id, id, session_id, digest) VALUES ($1, $2, $3, $4)");
+const UNUSED_DIGEST: Sql = sql!(
+    "SELECT tenant_id, digest FROM refresh_tokens WHERE tenant_id = $1 AND id = $2 AND consumed_at IS NULL"
+);
+const INSERT: Sql =
+    sql!("INSERT INTO refresh_tokens (tenant_id, id, session_id, digest) VALUES ($1, $2, $3, $4)");
 const CONSUME: Sql = sql!(
     "UPDATE refresh_tokens SET consumed_at = $3, successor_id = $4, successor_nonce = $5 \
      WHERE tenant_id = $1 AND id = $2 AND consumed_at IS NULL"
@@ -53,7 +55,11 @@ pub(super) async fn insert(
 ///
 /// `false` means another request was first; re-read and decide again. The state check lives in the
 /// `UPDATE`, so two nodes cannot both win.
-pub(super) async fn consume(tx: &mut Tx, id: RefreshTokenId, consumed: &Consumed) -> Result<bool, StoreError> {
+pub(super) async fn consume(
+    tx: &mut Tx,
+    id: RefreshTokenId,
+    consumed: &Consumed,
+) -> Result<bool, StoreError> {
     let Consumed { at, successor, nonce } = consumed;
     Ok(tx.exec(CONSUME, &params![id, at, successor, nonce]).await? == 1)
 }

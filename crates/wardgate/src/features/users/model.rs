@@ -30,7 +30,7 @@ impl User {
     }
 
     pub(super) fn position(&self) -> Position {
-        Position { at: self.created_at, id: *self.id.as_uuid() }
+        Position { at: self.created_at, id: self.id.as_uuid() }
     }
 }
 

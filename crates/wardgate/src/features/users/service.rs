@@ -34,7 +34,9 @@ pub(crate) async fn find_for_sign_in(tx: &mut Tx, normalized: &str) -> Result<Op
 /// Makes the account; [`AuthError::EmailTaken`] if the address has one.
 pub(crate) async fn insert(tx: &mut Tx, user: &User) -> Result<(), AuthError> {
     store::insert(tx, user).await.map_err(|error| match error {
-        StoreError::Constraint(constraint) if constraint.is("users", &["email_normalized"]) => AuthError::EmailTaken,
+        StoreError::Constraint(constraint) if constraint.is("users", &["email_normalized"]) => {
+            AuthError::EmailTaken
+        }
         other => other.into(),
     })
 }
@@ -74,18 +76,26 @@ impl Users {
     pub async fn get(&self, tenant: TenantId, id: UserId) -> Result<User, AuthError> {
         self.env
             .db
-            .lookup(tenant.into(), id, |tx, id| Box::pin(async move { Ok::<_, AuthError>(store::by_id(tx, *id).await?) }))
+            .lookup(tenant.into(), id, |tx, id| {
+                Box::pin(async move { Ok::<_, AuthError>(store::by_id(tx, *id).await?) })
+            })
             .await?
             .ok_or(AuthError::NotFound)
     }
 
     /// A page of users, newest first, and where the next one begins.
-    pub async fn list(&self, tenant: TenantId, page: PageRequest) -> Result<(Vec<User>, Option<Position>), AuthError> {
+    pub async fn list(
+        &self,
+        tenant: TenantId,
+        page: PageRequest,
+    ) -> Result<(Vec<User>, Option<Position>), AuthError> {
         let rows = self
             .env
             .db
             .read(tenant.into(), page, |tx, page| {
-                Box::pin(async move { Ok::<_, AuthError>(store::list(tx, page.start(), page.fetch()).await?) })
+                Box::pin(
+                    async move { Ok::<_, AuthError>(store::list(tx, page.start(), page.fetch()).await?) },
+                )
             })
             .await?;
         Ok(page.split(rows, User::position))

@@ -25,7 +25,8 @@ const INSERT: Sql = sql!(
      VALUES ($1, $2, $3, $4, $5, $6, $7)"
 );
 const RENAME: Sql = sql!("UPDATE users SET name = $3 WHERE tenant_id = $1 AND id = $2");
-const DISABLE: Sql = sql!("UPDATE users SET disabled_at = $3 WHERE tenant_id = $1 AND id = $2 AND disabled_at IS NULL");
+const DISABLE: Sql =
+    sql!("UPDATE users SET disabled_at = $3 WHERE tenant_id = $1 AND id = $2 AND disabled_at IS NULL");
 const ENABLE: Sql =
     sql!("UPDATE users SET disabled_at = NULL WHERE tenant_id = $1 AND id = $2 AND disabled_at IS NOT NULL");
 const DELETE: Sql = sql!("DELETE FROM users WHERE tenant_id = $1 AND id = $2");
@@ -58,14 +59,8 @@ pub(super) async fn list(tx: &mut Tx, start: Position, limit: i64) -> Result<Vec
 
 /// `Constraint` on `users.email_normalized` when the address has an account.
 pub(super) async fn insert(tx: &mut Tx, user: &User) -> Result<(), StoreError> {
-    let row = params![
-        user.id,
-        user.email.as_str(),
-        user.email.normalized(),
-        user.email_verified_at,
-        user.name,
-        user.created_at
-    ];
+    let (email, normalized) = (user.email.as_str(), user.email.normalized());
+    let row = params![user.id, email, normalized, user.email_verified_at, user.name, user.created_at];
     tx.exec(INSERT, &row).await.map(drop)
 }
 

@@ -1,0 +1,363 @@
+//! Puts a gate together: settings are checked, the database is opened and brought up to date, the services
+//! are built in the order in which they may use each other.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use wardgate_crypto::MasterKey;
+use wardgate_crypto::password::Scheme;
+use wardgate_store::{Db, DbOptions, StoreError};
+use wardgate_verify::Algorithm;
+use zeroize::Zeroizing;
+
+use crate::environment::Environment;
+use crate::features::audit::Audit;
+use crate::features::instance::{self, InstanceError, Stage};
+use crate::features::keys::{KeySettings, Keys};
+use crate::features::lifecycle::Lifecycle;
+use crate::features::password::{Accounts, PasswordPolicy, PasswordSettings, Passwords, RegistrationMode};
+use crate::features::sessions::Sessions;
+use crate::features::setup::Setup;
+use crate::features::signin::SignIn;
+use crate::features::tenants;
+use crate::features::tokens::{TokenSettings, Tokens};
+use crate::features::users::Users;
+use crate::gate::{Inner, Wardgate, WebSettings};
+use crate::hashing::{HashPool, HashPoolSettings};
+use crate::kernel::error::AuthError;
+use crate::migrations::MIGRATIONS;
+use crate::ports::{Clock, Rng, SystemClock, SystemRng};
+use crate::web::cursor::Cursors;
+use crate::web::envelope::Envelope;
+
+/// How often a gate does what is due.
+const MAINTENANCE: Duration = Duration::from_secs(60);
+
+/// Why a gate could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Settings that cannot be used, all of them.
+    #[error("{}", .0.join("\n"))]
+    Settings(Vec<String>),
+    /// This database may not be used this way.
+    #[error(transparent)]
+    Instance(#[from] InstanceError),
+    /// The database cannot be opened or brought up to date.
+    #[error("database: {0}")]
+    Store(#[from] StoreError),
+    /// A service could not start.
+    #[error("start: {0}")]
+    Start(#[from] AuthError),
+    /// The hashing threads could not be started.
+    #[error("start the hashing threads: {0}")]
+    Threads(#[from] std::io::Error),
+}
+
+/// Collects settings; see [`Wardgate::builder`].
+pub struct Builder {
+    issuer: Option<String>,
+    audience: Option<String>,
+    database: Option<DbOptions>,
+    master_key: Option<MasterKey>,
+    stage: Option<Stage>,
+    algorithm: Algorithm,
+    hs256_secret: Option<Zeroizing<Vec<u8>>>,
+    key_rotation: Duration,
+    access_ttl: Duration,
+    refresh_idle_ttl: Duration,
+    refresh_max_ttl: Duration,
+    refresh_grace: Duration,
+    scheme: Scheme,
+    policy: PasswordPolicy,
+    hashing: HashPoolSettings,
+    registration: RegistrationMode,
+    web: WebSettings,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            issuer: None,
+            audience: None,
+            database: None,
+            master_key: None,
+            stage: Some(Stage::Production),
+            algorithm: Algorithm::EdDsa,
+            hs256_secret: None,
+            key_rotation: Duration::from_secs(90 * 24 * 60 * 60),
+            access_ttl: Duration::from_secs(15 * 60),
+            refresh_idle_ttl: Duration::from_secs(7 * 24 * 60 * 60),
+            refresh_max_ttl: Duration::from_secs(30 * 24 * 60 * 60),
+            refresh_grace: Duration::from_secs(10),
+            scheme: Scheme::default(),
+            policy: PasswordPolicy::default(),
+            hashing: HashPoolSettings::default(),
+            registration: RegistrationMode::default(),
+            web: WebSettings::default(),
+            clock: Arc::new(SystemClock::new()),
+            rng: Arc::new(SystemRng),
+        }
+    }
+}
+
+macro_rules! setters {
+    ($($(#[$doc:meta])* $name:ident: $type:ty),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name(mut self, $name: $type) -> Self {
+            self.$name = $name;
+            self
+        }
+    )+};
+}
+
+impl Builder {
+    /// The URL that tokens name as their issuer. Required.
+    #[must_use]
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into());
+        self
+    }
+
+    /// The audience of access tokens; the issuer if it is not set.
+    #[must_use]
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience = Some(audience.into());
+        self
+    }
+
+    /// The database. Required.
+    #[must_use]
+    pub fn database(mut self, database: DbOptions) -> Self {
+        self.database = Some(database);
+        self
+    }
+
+    /// The key that seals signing keys. Required; losing it loses them.
+    #[must_use]
+    pub fn master_key(mut self, master_key: MasterKey) -> Self {
+        self.master_key = Some(master_key);
+        self
+    }
+
+    /// A secret shared with services that verify HS256, 32 bytes or more; makes HS256 the algorithm.
+    #[must_use]
+    pub fn hs256_secret(mut self, secret: Zeroizing<Vec<u8>>) -> Self {
+        self.algorithm = Algorithm::Hs256;
+        self.hs256_secret = Some(secret);
+        self
+    }
+
+    setters! {
+        /// What the database must be made for; `None` takes either, as the command line does.
+        stage: Option<Stage>,
+        /// What access tokens are signed with; EdDSA by default.
+        algorithm: Algorithm,
+        /// How long a key signs before the next takes over; 90 days by default.
+        key_rotation: Duration,
+        /// How long an access token lives; 15 minutes by default, 60 at most.
+        access_ttl: Duration,
+        /// How long a session lives without a refresh; 7 days by default.
+        refresh_idle_ttl: Duration,
+        /// How long a session lives at most; 30 days by default.
+        refresh_max_ttl: Duration,
+        /// How long a consumed refresh token still gets the same successor; 10 seconds by default, zero never.
+        refresh_grace: Duration,
+        /// How new passwords are hashed.
+        scheme: Scheme,
+        /// Which passwords are taken.
+        policy: PasswordPolicy,
+        /// The hashing threads.
+        hashing: HashPoolSettings,
+        /// Who may register.
+        registration: RegistrationMode,
+        /// How the routes look from outside.
+        web: WebSettings,
+        /// The source of time.
+        clock: Arc<dyn Clock>,
+        /// The source of chance.
+        rng: Arc<dyn Rng>,
+    }
+
+    /// Builds a gate that serves: opens and migrates the database, makes signing keys, and does what is due
+    /// every minute until its last handle is dropped.
+    ///
+    /// # Errors
+    /// All faulty settings at once; a database that is another's, newer, or unreachable.
+    pub async fn build(self) -> Result<Wardgate, BuildError> {
+        let gate = self.build_tool().await?;
+        gate.maintain().await?;
+        tokio::spawn(maintain_until_dropped(Arc::downgrade(&gate.0)));
+        Ok(gate)
+    }
+
+    /// Builds a gate for one command: like [`build`](Self::build), but makes no signing keys and does nothing
+    /// by itself.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub async fn build_tool(mut self) -> Result<Wardgate, BuildError> {
+        self.check()?;
+        let (Some(issuer), Some(database), Some(master)) =
+            (self.issuer.take(), self.database.take(), self.master_key.take())
+        else {
+            return Err(BuildError::Settings(vec![
+                "issuer, database and master_key are required".to_owned(),
+            ]));
+        };
+        let db = Db::open(database).await?;
+        db.migrate(MIGRATIONS).await?;
+        instance::claim(&db, &master, self.rng.as_ref(), self.stage).await??;
+        let env = Arc::new(Environment { db, clock: Arc::clone(&self.clock), rng: Arc::clone(&self.rng) });
+        tenants::ensure_default(&env).await?;
+        self.assemble(env, Arc::new(master), issuer)
+    }
+
+    fn check(&self) -> Result<(), BuildError> {
+        let minute = Duration::from_secs(60);
+        let mut faults = Vec::new();
+        let mut fault = |found: bool, text: &str| {
+            if found {
+                faults.push(text.to_owned());
+            }
+        };
+        fault(self.issuer.as_ref().is_none_or(String::is_empty), "issuer: give the URL that tokens name");
+        fault(self.database.is_none(), "database: give a database");
+        fault(self.master_key.is_none(), "master_key: give the key that seals signing keys");
+        fault(self.access_ttl > 60 * minute, "access_ttl: must be at most 60 minutes");
+        fault(self.access_ttl < Duration::from_secs(1), "access_ttl: must be at least a second");
+        fault(
+            self.refresh_idle_ttl > self.refresh_max_ttl,
+            "refresh_idle_ttl: must not exceed refresh_max_ttl",
+        );
+        fault(self.refresh_grace > minute, "refresh_grace: must be at most 60 seconds");
+        fault(
+            self.algorithm == Algorithm::Hs256 && self.hs256_secret.is_none(),
+            "hs256_secret: HS256 needs one",
+        );
+        fault(
+            self.hs256_secret.as_ref().is_some_and(|secret| secret.len() < 32),
+            "hs256_secret: must have 32 bytes or more",
+        );
+        if let Err(weak) = self.scheme.check() {
+            faults.push(format!("scheme: {weak}"));
+        }
+        if faults.is_empty() { Ok(()) } else { Err(BuildError::Settings(faults)) }
+    }
+
+    fn assemble(
+        self,
+        env: Arc<Environment>,
+        master: Arc<MasterKey>,
+        issuer: String,
+    ) -> Result<Wardgate, BuildError> {
+        let pool = Arc::new(HashPool::start(self.hashing, Arc::clone(&env.clock))?);
+        let audit = Arc::new(Audit::new(Arc::clone(&env), master.derive("wardgate audit identifiers")));
+        let key_settings = KeySettings {
+            algorithm: self.algorithm,
+            hs256_secret: self.hs256_secret,
+            rotation: self.key_rotation,
+            token_life: self.access_ttl,
+        };
+        let keys =
+            Arc::new(Keys::new(Arc::clone(&env), Arc::clone(&audit), Arc::clone(&master), key_settings));
+        let token_settings = TokenSettings {
+            audience: self.audience.unwrap_or_else(|| issuer.clone()),
+            issuer,
+            access_ttl: self.access_ttl,
+            refresh_idle_ttl: self.refresh_idle_ttl,
+            refresh_max_ttl: self.refresh_max_ttl,
+            refresh_grace: self.refresh_grace,
+        };
+        let successor_key = master.derive("wardgate refresh successors");
+        let tokens = Arc::new(Tokens::new(
+            Arc::clone(&env),
+            Arc::clone(&audit),
+            Arc::clone(&keys),
+            token_settings,
+            successor_key,
+        ));
+        let password_settings = PasswordSettings { scheme: self.scheme, policy: self.policy };
+        let passwords = Arc::new(Passwords::new(
+            Arc::clone(&env),
+            Arc::clone(&audit),
+            Arc::clone(&pool),
+            password_settings,
+        ));
+        let accounts = Arc::new(Accounts::new(
+            Arc::clone(&env),
+            Arc::clone(&audit),
+            Arc::clone(&passwords),
+            self.registration,
+        ));
+        let envelope = Envelope {
+            clock: Arc::clone(&env.clock),
+            rng: Arc::clone(&env.rng),
+            trusted_proxies: self.web.trusted_proxies.clone(),
+            loopback_hosts_only: self.web.loopback_hosts_only,
+        };
+        Ok(Wardgate(Arc::new(Inner {
+            users: Users::new(Arc::clone(&env), Arc::clone(&audit)),
+            sessions: Sessions::new(Arc::clone(&env), Arc::clone(&audit)),
+            signin: SignIn::new(
+                Arc::clone(&env),
+                Arc::clone(&audit),
+                Arc::clone(&passwords),
+                Arc::clone(&tokens),
+            ),
+            lifecycle: Lifecycle::new(Arc::clone(&env), Arc::clone(&audit)),
+            setup: Setup::new(Arc::clone(&env), Arc::clone(&audit), Arc::clone(&accounts)),
+            cursors: Cursors::new(master.derive("wardgate page cursors")),
+            envelope: Arc::new(envelope),
+            stopping: std::sync::atomic::AtomicBool::new(false),
+            web: self.web,
+            env,
+            pool,
+            audit,
+            keys,
+            tokens,
+            passwords,
+            accounts,
+        })))
+    }
+}
+
+impl Wardgate {
+    /// Begins a gate.
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// use wardgate::{DbOptions, MasterKey, Wardgate};
+    ///
+    /// let gate = Wardgate::builder()
+    ///     .issuer("https://api.example.com")
+    ///     .database(DbOptions::new("sqlite://app.db".parse()?))
+    ///     .master_key(MasterKey::from_base64(&std::env::var("MASTER_KEY")?)?)
+    ///     .build()
+    ///     .await?;
+    /// let app: axum::Router = axum::Router::new().merge(gate.router());
+    /// # Ok(()) }
+    /// ```
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+}
+
+async fn maintain_until_dropped(gate: Weak<Inner>) {
+    let mut ticks = tokio::time::interval(MAINTENANCE);
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        let Some(inner) = gate.upgrade() else { return };
+        let gate = Wardgate(inner);
+        if gate.is_stopping() {
+            return;
+        }
+        if let Err(error) = gate.maintain().await {
+            tracing::error!(%error, "maintenance failed; it is tried again in a minute");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! `/auth/register` and `/auth/password`.
+
+use axum::Extension;
+use axum::extract::State;
+use http::{Method, StatusCode};
+use serde::Serialize;
+
+use crate::authn::CurrentUser;
+use crate::features::users::{NewUser, UserView, check_name};
+use crate::gate::Wardgate;
+use crate::kernel::email::Email;
+use crate::kernel::error::AuthError;
+use crate::kernel::ids::TenantId;
+use crate::kernel::source::Source;
+use crate::web::body::Json;
+use crate::web::fields::{Fields, FromFields};
+use crate::web::openapi::{operation, schema, texts};
+use crate::web::routes::{Access, Route, route};
+
+struct Registration {
+    email: Option<Email>,
+    password: String,
+    name: Option<String>,
+}
+
+impl FromFields for Registration {
+    fn from_fields(fields: &mut Fields) -> Self {
+        let email = read_email(fields);
+        let password = fields.text("password");
+        let name = fields.optional_text("name");
+        if let Some(name) = &name {
+            fields.note(check_name(name));
+        }
+        Self { email, password, name }
+    }
+}
+
+/// Reads the field `email`; `None` with a fault noted.
+pub(crate) fn read_email(fields: &mut Fields) -> Option<Email> {
+    let text = fields.optional_text("email");
+    match text {
+        Some(text) => match text.parse() {
+            Ok(email) => return Some(email),
+            Err(_) => fields.fault("email", "invalid_email", "is not an e-mail address"),
+        },
+        None => fields.fault("email", "missing_field", "is required, as a string"),
+    }
+    None
+}
+
+async fn register(
+    State(gate): State<Wardgate>,
+    Extension(source): Extension<Source>,
+    Json(registration): Json<Registration>,
+) -> Result<(StatusCode, axum::Json<impl Serialize>), AuthError> {
+    let Registration { email, password, name } = registration;
+    let email = email.ok_or(AuthError::InvalidFields(Vec::new()))?;
+    let new = NewUser { email, name, email_verified: false };
+    let account = gate.accounts().register(TenantId::DEFAULT, new, &password, &source).await?;
+    Ok((StatusCode::CREATED, axum::Json(UserView::new(&account.user, account.roles.names()))))
+}
+
+struct PasswordChange {
+    current_password: String,
+    new_password: String,
+}
+
+impl FromFields for PasswordChange {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self { current_password: fields.text("current_password"), new_password: fields.text("new_password") }
+    }
+}
+
+async fn change_password(
+    State(gate): State<Wardgate>,
+    current: CurrentUser,
+    Extension(source): Extension<Source>,
+    Json(change): Json<PasswordChange>,
+) -> Result<StatusCode, AuthError> {
+    current.require_permission("profile:write")?;
+    let PasswordChange { current_password, new_password } = change;
+    let passwords = gate.passwords();
+    passwords.change(current.principal(), current.user(), &current_password, &new_password, &source).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(crate) fn routes() -> Vec<Route<Wardgate>> {
+    vec![
+        route(
+            &Method::POST,
+            "/auth/register",
+            Access::Public,
+            register,
+            operation("account", "Make an account")
+                .json(&texts(&["email", "password"], &["name"]))
+                .answers(201, "The user", &schema("User"))
+                .refuses(&["registration_closed", "email_taken", "busy", "unavailable"]),
+        ),
+        route(
+            &Method::POST,
+            "/auth/password",
+            Access::SignedIn,
+            change_password,
+            operation("account", "Change the own password; every other session ends")
+                .json(&texts(&["current_password", "new_password"], &[]))
+                .answers_empty(204, "Changed")
+                .refuses(&["wrong_password", "insufficient_scope", "busy", "unavailable"]),
+        ),
+    ]
+}

@@ -1,0 +1,218 @@
+//! The handle that applications hold.
+
+use std::sync::Arc;
+
+use axum::Router;
+use wardgate_store::Db;
+
+use crate::authn::RequireRole;
+use crate::environment::Environment;
+use crate::features::audit::Audit;
+use crate::features::keys::Keys;
+use crate::features::lifecycle::Lifecycle;
+use crate::features::password::{Accounts, Passwords};
+use crate::features::roles::BuiltinRole;
+use crate::features::sessions::{self, Sessions};
+use crate::features::setup::Setup;
+use crate::features::signin::SignIn;
+use crate::features::tokens::Tokens;
+use crate::features::users::Users;
+use crate::hashing::HashPool;
+use crate::kernel::error::AuthError;
+use crate::kernel::ids::{RequestId, TenantId};
+use crate::kernel::source::Source;
+use crate::migrations::MIGRATIONS;
+use crate::router;
+use crate::web::cursor::Cursors;
+use crate::web::envelope::Envelope;
+use crate::web::routes::Endpoint;
+
+/// One authentication service: cheap to clone, holds no global state, so that two can live in one process.
+///
+/// Everything the routes do is also a method of one of its services.
+#[derive(Clone)]
+pub struct Wardgate(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) env: Arc<Environment>,
+    pub(crate) pool: Arc<HashPool>,
+    pub(crate) audit: Arc<Audit>,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) users: Users,
+    pub(crate) sessions: Sessions,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) passwords: Arc<Passwords>,
+    pub(crate) accounts: Arc<Accounts>,
+    pub(crate) signin: SignIn,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) setup: Setup,
+    pub(crate) cursors: Cursors,
+    pub(crate) envelope: Arc<Envelope>,
+    pub(crate) web: WebSettings,
+    pub(crate) stopping: std::sync::atomic::AtomicBool,
+}
+
+/// What the routes look like from outside.
+#[derive(Debug, Clone, Default)]
+pub struct WebSettings {
+    /// Whether `/docs` and `/openapi.json` are there.
+    pub docs: bool,
+    /// Which other sites' pages may call the API.
+    pub cors: CorsOrigins,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<crate::web::client_ip::Network>,
+    /// Whether only loopback Host names are answered: for development.
+    pub loopback_hosts_only: bool,
+}
+
+/// Which other sites' pages may call the API; never with credentials.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CorsOrigins {
+    /// Origins, compared exactly, such as `https://app.example.com`.
+    pub exact: Vec<String>,
+    /// Whether any origin on a loopback host passes: for development.
+    pub any_loopback: bool,
+}
+
+impl Wardgate {
+    /// The routes, for any state: `app.merge(gate.router())`. Their own state is already inside. Paths that are
+    /// not Wardgate's are left to the application.
+    ///
+    /// Serve with `into_make_service_with_connect_info::<SocketAddr>()`, or every client counts as one source.
+    pub fn router<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
+        router::embedded(self)
+    }
+
+    /// The routes as a server of their own: with a 404 problem for every other path.
+    pub fn into_app(&self) -> Router {
+        router::standalone(self)
+    }
+
+    /// Every route with its method and who may call it.
+    pub fn endpoints() -> Vec<Endpoint> {
+        router::table().into_iter().map(|route| route.endpoint).collect()
+    }
+
+    /// The OpenAPI 3.1 description of the routes.
+    pub fn openapi() -> serde_json::Value {
+        router::description()
+    }
+
+    /// A layer that lets only users with `role`, or one above it, through to a subtree.
+    pub fn require_role(&self, role: BuiltinRole) -> RequireRole {
+        RequireRole::new(self.clone(), role)
+    }
+
+    /// The audit log.
+    pub fn audit(&self) -> &Audit {
+        &self.0.audit
+    }
+
+    /// Signing keys.
+    pub fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    /// Users.
+    pub fn users(&self) -> &Users {
+        &self.0.users
+    }
+
+    /// Sessions.
+    pub fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+
+    /// Access and refresh tokens.
+    pub fn tokens(&self) -> &Tokens {
+        &self.0.tokens
+    }
+
+    /// Passwords.
+    pub fn passwords(&self) -> &Passwords {
+        &self.0.passwords
+    }
+
+    /// Making accounts.
+    pub fn accounts(&self) -> &Accounts {
+        &self.0.accounts
+    }
+
+    /// Signing in.
+    pub fn signin(&self) -> &SignIn {
+        &self.0.signin
+    }
+
+    /// Disabling, enabling and deleting users, and changing roles.
+    pub fn lifecycle(&self) -> &Lifecycle {
+        &self.0.lifecycle
+    }
+
+    /// The way to the first superadmin.
+    pub fn setup(&self) -> &Setup {
+        &self.0.setup
+    }
+
+    pub(crate) fn cursors(&self) -> &Cursors {
+        &self.0.cursors
+    }
+
+    /// An origin for what no request asked for: the command line, a schedule.
+    pub fn own_source(&self) -> Source {
+        let request_id = RequestId::new(self.0.env.now(), self.0.env.random());
+        Source { address: None, user_agent: None, request_id }
+    }
+
+    /// Does what is due: rotates keys, removes what ended long ago, measures hash schemes. A built gate does
+    /// this every minute by itself.
+    pub async fn maintain(&self) -> Result<(), AuthError> {
+        self.0.keys.maintain(TenantId::DEFAULT, &self.own_source()).await?;
+        self.0.keys.reload(TenantId::DEFAULT).await?;
+        self.0.passwords.calibrate(TenantId::DEFAULT).await?;
+        let hour = std::time::Duration::from_secs(60 * 60);
+        Ok(sessions::purge(&self.0.env, self.0.env.now().minus(hour)).await?)
+    }
+
+    /// Whether requests can be served: the database answers, its schema is current, a signing key is open, and
+    /// the gate is not [stopping](Self::begin_stop).
+    pub async fn is_ready(&self) -> bool {
+        let second = std::time::Duration::from_secs(1);
+        !self.is_stopping() && tokio::time::timeout(second, self.check_ready()).await.is_ok_and(|ready| ready)
+    }
+
+    async fn check_ready(&self) -> bool {
+        let current = self.0.env.db.pending(MIGRATIONS).await.is_ok_and(|pending| pending.is_empty());
+        current && self.0.keys.can_sign(TenantId::DEFAULT).await.unwrap_or(false)
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.0.stopping.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// From now on `/readyz` answers 503, so that load balancers look elsewhere; requests are still served.
+    pub fn begin_stop(&self) {
+        self.0.stopping.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Finishes accepted hashing jobs and writes, then closes the database. Call it once no request is in
+    /// flight; later ones are answered 503.
+    pub async fn close(&self) {
+        self.begin_stop();
+        let pool = Arc::clone(&self.0.pool);
+        // Joining threads blocks; a panic in there has nothing left to harm.
+        let _ = tokio::task::spawn_blocking(move || pool.drain()).await;
+        self.0.env.db.close().await;
+    }
+
+    /// The database, for tests that look at tables.
+    #[doc(hidden)]
+    pub fn database(&self) -> &Db {
+        &self.0.env.db
+    }
+}
+
+impl std::fmt::Debug for Wardgate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wardgate").finish_non_exhaustive()
+    }
+}

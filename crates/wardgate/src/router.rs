@@ -1,0 +1,109 @@
+//! Merges the features' routes and puts the layers around them. Nothing else.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, Method, StatusCode, header};
+use serde_json::{Value, json};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::features::{keys, password, sessions, setup, signin, tokens, users};
+use crate::gate::{CorsOrigins, Wardgate};
+use crate::kernel::error::AuthError;
+use crate::web::openapi::{document, operation, schema};
+use crate::web::routes::{Access, Route, route, router};
+use crate::web::{docs, envelope};
+
+/// The table of all routes.
+pub(crate) fn table() -> Vec<Route<Wardgate>> {
+    [
+        password::http::routes(),
+        signin::http::routes(),
+        tokens::http::routes(),
+        users::http::routes(),
+        sessions::http::routes(),
+        keys::http::routes(),
+        setup::http::routes(),
+        health(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The API description of the table.
+pub(crate) fn description() -> Value {
+    document(table().into_iter().map(|route| (route.endpoint, route.operation)).collect())
+}
+
+/// The routes for an application that has its own others.
+pub(crate) fn embedded<S: Clone + Send + Sync + 'static>(gate: &Wardgate) -> Router<S> {
+    layered(routes(gate), gate).with_state(gate.clone())
+}
+
+/// The routes as a server of their own.
+pub(crate) fn standalone(gate: &Wardgate) -> Router {
+    layered(routes(gate).fallback(async || AuthError::NotFound), gate).with_state(gate.clone())
+}
+
+fn routes(gate: &Wardgate) -> Router<Wardgate> {
+    let routes = router(table());
+    if gate.0.web.docs { routes.merge(docs::router(description())) } else { routes }
+}
+
+fn layered(routes: Router<Wardgate>, gate: &Wardgate) -> Router<Wardgate> {
+    routes
+        .layer(CatchPanicLayer::custom(|_| {
+            AuthError::internal("answer a request", "a handler panicked").into_response()
+        }))
+        .layer(cors(&gate.0.web.cors))
+        .layer(from_fn_with_state(Arc::clone(&gate.0.envelope), envelope::wrap))
+}
+
+fn cors(origins: &CorsOrigins) -> CorsLayer {
+    let CorsOrigins { exact, any_loopback } = origins.clone();
+    // Compared whole: a prefix, a suffix or `null` is another site (S-055).
+    let allowed = move |origin: &HeaderValue, _: &http::request::Parts| {
+        let origin = origin.to_str().unwrap_or_default();
+        exact.iter().any(|known| known == origin) || (any_loopback && is_loopback(origin))
+    };
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(allowed))
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .expose_headers([header::RETRY_AFTER, header::WWW_AUTHENTICATE])
+        .max_age(std::time::Duration::from_secs(600))
+}
+
+fn is_loopback(origin: &str) -> bool {
+    let uri: Option<http::Uri> = origin.parse().ok();
+    uri.as_ref().and_then(http::Uri::host).is_some_and(|host| {
+        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    })
+}
+
+async fn healthz() -> axum::Json<Value> {
+    axum::Json(json!({ "status": "ok" }))
+}
+
+async fn readyz(State(gate): State<Wardgate>) -> Response {
+    if gate.is_ready().await {
+        axum::Json(json!({ "status": "ready" })).into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({ "status": "not ready" }))).into_response()
+    }
+}
+
+fn health() -> Vec<Route<Wardgate>> {
+    let answers = |summary| operation("health", summary).answers(200, "Yes", &schema("Health"));
+    let ready = answers("Whether requests can be served").answers(503, "Not now", &schema("Health"));
+    vec![
+        route(&Method::GET, "/healthz", Access::Public, healthz, answers("Whether the process lives")),
+        route(&Method::GET, "/readyz", Access::Public, readyz, ready),
+    ]
+}

@@ -1,0 +1,267 @@
+//! The fields of a request body, read strictly and with every fault at once.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+
+use crate::kernel::error::{AuthError, FieldFault};
+
+/// How a body was written; form fields are texts, and an empty one counts as absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    Json,
+    Form,
+}
+
+/// The fields of one body; each is taken once, what remains at the end is unknown.
+pub(crate) struct Fields {
+    encoding: Encoding,
+    entries: Vec<(String, Value)>,
+    faults: Vec<FieldFault>,
+}
+
+/// A request that is made of fields. Reads everything it knows, noting faults, and leaves the verdict to
+/// [`Fields::read`].
+pub(crate) trait FromFields: Sized {
+    fn from_fields(fields: &mut Fields) -> Self;
+}
+
+/// A JSON object as it was written: serde's own map would keep the last of two values of one name, and
+/// another parser in front of us the first (S-015, S-029).
+struct Written(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Written;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a JSON object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Written, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Written(entries))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+fn json_entries(body: &[u8]) -> Result<Vec<(String, Value)>, AuthError> {
+    let text = std::str::from_utf8(body).map_err(|_| AuthError::MalformedBody("The body is not UTF-8"))?;
+    let Written(entries) = serde_json::from_str(text)
+        .map_err(|_| AuthError::MalformedBody("The body is not JSON with an object at the top"))?;
+    Ok(entries)
+}
+
+fn form_entries(body: &[u8]) -> Result<Vec<(String, Value)>, AuthError> {
+    let pairs = body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
+    let mut entries = Vec::new();
+    for pair in pairs {
+        let mut halves = pair.splitn(2, |byte| *byte == b'=');
+        let name = form_text(halves.next().unwrap_or_default())?;
+        let value = form_text(halves.next().unwrap_or_default())?;
+        entries.push((name, Value::String(value)));
+    }
+    Ok(entries)
+}
+
+/// Decodes one half of a pair; unlike the usual lossy decoding, invalid UTF-8 is an error: a replaced
+/// character would make two passwords one.
+fn form_text(half: &[u8]) -> Result<String, AuthError> {
+    let spaced: Vec<u8> = half.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    let decoded = percent_decode(&spaced).decode_utf8();
+    decoded.map(Cow::into_owned).map_err(|_| AuthError::MalformedBody("The form is not UTF-8"))
+}
+
+impl Fields {
+    /// Reads a request from a body, or says all that is wrong with it.
+    pub(crate) fn read<T: FromFields>(encoding: Encoding, body: &[u8]) -> Result<T, AuthError> {
+        let entries = match encoding {
+            Encoding::Json => json_entries(body)?,
+            Encoding::Form => form_entries(body)?,
+        };
+        let mut fields = Self { encoding, entries, faults: Vec::new() };
+        fields.note_doubled();
+        let request = T::from_fields(&mut fields);
+        fields.note_unknown();
+        if fields.faults.is_empty() { Ok(request) } else { Err(AuthError::InvalidFields(fields.faults)) }
+    }
+
+    pub(crate) fn is_form(&self) -> bool {
+        self.encoding == Encoding::Form
+    }
+
+    fn note_doubled(&mut self) {
+        let mut seen = std::collections::HashSet::new();
+        let doubled: Vec<String> = self
+            .entries
+            .iter()
+            .filter(|(name, _)| !seen.insert(name.as_str()))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in doubled {
+            self.fault(shown(name), "duplicate_field", "stands twice in this request");
+        }
+    }
+
+    fn note_unknown(&mut self) {
+        for (name, _) in std::mem::take(&mut self.entries) {
+            self.fault(shown(name), "unknown_field", "is not a field of this request");
+        }
+    }
+
+    pub(crate) fn fault(&mut self, field: impl Into<Cow<'static, str>>, code: &'static str, detail: &str) {
+        self.faults.push(FieldFault::new(field, code, detail));
+    }
+
+    /// Notes the fault of a value that was read but is not acceptable.
+    pub(crate) fn note(&mut self, fault: Result<(), FieldFault>) {
+        self.faults.extend(fault.err());
+    }
+
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let mut found = None;
+        self.entries.retain_mut(|(entry, value)| {
+            if entry == name {
+                found.get_or_insert_with(|| value.take());
+                return false;
+            }
+            true
+        });
+        found
+    }
+
+    /// A text, absent or present. A `null` or any other type is a fault, never coerced (S-015).
+    pub(crate) fn optional_text(&mut self, name: &'static str) -> Option<String> {
+        match self.take(name) {
+            None => None,
+            Some(Value::String(text)) if text.is_empty() && self.is_form() => None,
+            Some(Value::String(text)) => Some(text),
+            Some(_) => {
+                self.fault(name, "wrong_type", "must be a string");
+                None
+            }
+        }
+    }
+
+    /// A text that may be `null`: the outer `None` is absence, the inner one `null`.
+    pub(crate) fn nullable_text(&mut self, name: &'static str) -> Option<Option<String>> {
+        match self.take(name) {
+            None => None,
+            Some(Value::Null) => Some(None),
+            Some(Value::String(text)) => Some(Some(text)),
+            Some(_) => {
+                self.fault(name, "wrong_type", "must be a string or null");
+                None
+            }
+        }
+    }
+
+    /// A text that must be there; empty when a fault was noted.
+    pub(crate) fn text(&mut self, name: &'static str) -> String {
+        let present = self.entries.iter().any(|(entry, _)| entry == name);
+        match self.optional_text(name) {
+            Some(text) => text,
+            None => {
+                if !present || self.is_form() {
+                    self.fault(name, "missing_field", "is required");
+                }
+                String::new()
+            }
+        }
+    }
+
+    /// A text that names something: without control characters, which no name of ours has and which one of
+    /// the databases cannot store.
+    pub(crate) fn identifier(&mut self, name: &'static str) -> String {
+        let text = self.text(name);
+        if text.chars().any(char::is_control) {
+            self.fault(name, "control_character", "must not contain control characters");
+        }
+        text
+    }
+}
+
+/// A stranger's field name, short enough to be shown back.
+fn shown(name: String) -> String {
+    if name.chars().count() <= 64 { name } else { name.chars().take(64).chain(['…']).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Pair {
+        a: String,
+        b: Option<String>,
+    }
+
+    impl FromFields for Pair {
+        fn from_fields(fields: &mut Fields) -> Self {
+            Self { a: fields.text("a"), b: fields.optional_text("b") }
+        }
+    }
+
+    fn codes(encoding: Encoding, body: &str) -> Vec<(String, &'static str)> {
+        match Fields::read::<Pair>(encoding, body.as_bytes()) {
+            Ok(_) => vec![],
+            Err(AuthError::InvalidFields(faults)) => {
+                faults.into_iter().map(|fault| (fault.field.into_owned(), fault.code)).collect()
+            }
+            Err(other) => vec![(String::new(), other.code())],
+        }
+    }
+
+    #[test]
+    fn every_fault_is_told_at_once() {
+        // S-015
+        let faults = codes(Encoding::Json, r#"{"b": 1, "c": true, "c": false}"#);
+        let expected = [
+            ("c", "duplicate_field"),
+            ("a", "missing_field"),
+            ("b", "wrong_type"),
+            ("c", "unknown_field"),
+            ("c", "unknown_field"),
+        ];
+        assert_eq!(faults, expected.map(|(field, code)| (field.to_owned(), code)));
+    }
+
+    #[test]
+    fn no_other_type_passes_for_a_string() {
+        for value in ["1", "null", "true", "[\"x\"]", "{}", "1e400"] {
+            let found = codes(Encoding::Json, &format!("{{\"a\": {value}}}"));
+            assert!(
+                found == [("a".to_owned(), "wrong_type")] || found == [(String::new(), "malformed_body")],
+                "{value}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_or_no_text_is_malformed() {
+        for body in ["", "[]", "\"a\"", "{\"a\":", "{\"a\":\"x\"} trailing", "nul"] {
+            assert_eq!(codes(Encoding::Json, body), [(String::new(), "malformed_body")], "{body}");
+        }
+        assert!(matches!(
+            Fields::read::<Pair>(Encoding::Json, b"{\"a\":\"\xff\"}"),
+            Err(AuthError::MalformedBody(_))
+        ));
+        assert!(matches!(Fields::read::<Pair>(Encoding::Form, b"a=%ff"), Err(AuthError::MalformedBody(_))));
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
+        assert_eq!(codes(Encoding::Json, &deep), [(String::new(), "malformed_body")]);
+    }
+
+    #[test]
+    fn forms_decode_plus_and_percent_and_treat_empty_as_absent() {
+        let pair: Pair = Fields::read(Encoding::Form, b"a=x+y%2B%C3%A9&b=").unwrap();
+        assert_eq!((pair.a.as_str(), pair.b), ("x y+é", None));
+        assert_eq!(codes(Encoding::Form, "a="), [("a".to_owned(), "missing_field")]);
+        assert_eq!(codes(Encoding::Form, "a=1&a=2"), [("a".to_owned(), "duplicate_field")]);
+    }
+}

@@ -1,0 +1,11 @@
+//! Row 3: HTTP, knowing the kernel only. Bodies in, problems out, and what wraps every request.
+
+pub(crate) mod body;
+pub(crate) mod client_ip;
+pub(crate) mod cursor;
+pub(crate) mod docs;
+pub(crate) mod envelope;
+pub(crate) mod fields;
+pub(crate) mod openapi;
+pub(crate) mod problem;
+pub(crate) mod routes;
