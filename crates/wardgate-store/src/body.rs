@@ -67,12 +67,12 @@ impl<T, E: From<StoreError>> Ended<T, E> {
 /// A body that still waits is dropped. A panic stays inside: the thread and the connection belong to others
 /// as well.
 pub(crate) fn run_now<X: Scope, I, T, E: From<StoreError>>(
-    conn: Conn,
+    session: Session,
     key: X::Key,
     input: &I,
     body: &impl Body<X, I, T, E>,
 ) -> (Conn, Ended<T, E>) {
-    let mut tx = X::enter(Session::new(conn), key);
+    let mut tx = X::enter(session, key);
     let outcome = caught(|| body(&mut tx, input).now_or_never());
     let (conn, failed) = tx.leave().end();
     (conn, Ended::new(outcome, failed))

@@ -19,6 +19,8 @@ pub enum Dialect {
 pub(crate) struct Text {
     pub(crate) postgres: &'static str,
     pub(crate) sqlite: &'static str,
+    /// Whether it is an `INSERT`, `UPDATE` or `DELETE`.
+    pub(crate) changes: bool,
 }
 
 /// A statement inside one tenant, made by [`sql!`](crate::sql) only.
@@ -59,7 +61,7 @@ impl GlobalSql {
 impl Text {
     const fn of(postgres: &'static str, translated: &'static [u8]) -> Self {
         match std::str::from_utf8(translated) {
-            Ok(sqlite) => Self { postgres, sqlite },
+            Ok(sqlite) => Self { postgres, sqlite, changes: check::changes(postgres.as_bytes()) },
             Err(_) => panic!("replacing one ASCII character by another keeps the text valid"),
         }
     }
@@ -82,9 +84,10 @@ pub const fn question_marks<const N: usize>(text: &str) -> [u8; N] {
 ///
 /// The text is checked while compiling, so that a query without a tenant cannot be written by accident:
 /// * it demands `tenant_id = $1` after `WHERE`, `AND`, `ON` or `(` (a qualified column counts), or it is an
-///   `INSERT` whose columns begin with `(tenant_id` and whose first value is `$1`;
+///   `INSERT` whose columns begin with `(tenant_id` and whose first value, in every row, is `$1`;
 /// * a statement that begins with `SELECT` selects `tenant_id` first, and so does every `RETURNING`: the
 ///   transaction compares it with its own tenant and hides it from the caller;
+/// * `ON CONFLICT … DO UPDATE` has a key that begins with `tenant_id`;
 /// * one statement, no comments, `$` only in front of a number, no `?`.
 ///
 /// ```
@@ -128,6 +131,12 @@ pub const fn question_marks<const N: usize>(text: &str) -> [u8; N] {
 /// ```compile_fail
 /// const PLANT: wardgate_store::Sql =
 ///     wardgate_store::sql!("INSERT INTO users (tenant_id, id) VALUES ($2, $3)");
+/// ```
+/// A conflict with another tenant's row would overwrite it:
+/// ```compile_fail
+/// const OVERWRITE: wardgate_store::Sql = wardgate_store::sql!(
+///     "INSERT INTO users (tenant_id, id) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET name = $3"
+/// );
 /// ```
 /// `$10` is not `$1`:
 /// ```compile_fail

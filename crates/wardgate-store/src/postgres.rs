@@ -54,8 +54,7 @@ impl Engine {
     {
         let _working = self.enter().await?;
         for _ in 0..ATTEMPTS {
-            let lease = self.begin(access).await?;
-            let mut tx = X::enter(Session::new(Conn::Postgres(lease)), key);
+            let mut tx = X::enter(self.begin(access).await?, key);
             let outcome = call(&body, &mut tx, &input).await;
             let (conn, failed) = tx.leave().end();
             if let Some(result) = finish(conn, Ended::new(outcome.map(Some), failed)).await {
@@ -65,14 +64,14 @@ impl Engine {
         Err(StoreError::Busy.into())
     }
 
-    async fn begin(&self, access: Access) -> Result<Lease, StoreError> {
+    async fn begin(&self, access: Access) -> Result<Session, StoreError> {
         let mut lease = connect::lease(&self.pool).await?;
         match access {
             Access::Write => lease.begin(Block::Write).await?,
             Access::Read => lease.begin(Block::Snapshot).await?,
-            Access::Lookup => {}
+            Access::Lookup => return Ok(Session::lookup(Conn::Postgres(lease))),
         }
-        Ok(lease)
+        Ok(Session::transaction(Conn::Postgres(lease)))
     }
 
     pub(crate) async fn migrate(&self, migrations: &[Migration]) -> Result<Vec<Applied>, StoreError> {

@@ -50,12 +50,19 @@ pub(crate) enum Conn {
 
 pub(crate) struct Session {
     conn: Conn,
+    /// Whether there is a transaction around the statements.
+    in_transaction: bool,
     failed: Option<StoreError>,
 }
 
 impl Session {
-    pub(crate) fn new(conn: Conn) -> Self {
-        Self { conn, failed: None }
+    pub(crate) fn transaction(conn: Conn) -> Self {
+        Self { conn, in_transaction: true, failed: None }
+    }
+
+    /// For point reads. Refuses what would commit by itself or be released at once.
+    pub(crate) fn lookup(conn: Conn) -> Self {
+        Self { conn, in_transaction: false, failed: None }
     }
 
     /// The connection, and the first error a verb met in this transaction.
@@ -64,7 +71,7 @@ impl Session {
     }
 
     pub(crate) async fn all<T: FromRow>(&mut self, statement: &Statement<'_>) -> Result<Vec<T>, StoreError> {
-        self.still_sound()?;
+        self.may_run(statement.text.changes)?;
         let rows = match &mut self.conn {
             Conn::Sqlite(conn) => sqlite::verbs::rows(conn, statement),
             Conn::Postgres(lease) => postgres::verbs::rows(lease, statement).await,
@@ -85,7 +92,7 @@ impl Session {
     }
 
     pub(crate) async fn exec(&mut self, statement: &Statement<'_>) -> Result<u64, StoreError> {
-        self.still_sound()?;
+        self.may_run(true)?;
         let changed = match &mut self.conn {
             Conn::Sqlite(conn) => sqlite::verbs::exec(conn, statement),
             Conn::Postgres(lease) => postgres::verbs::exec(lease, statement).await,
@@ -94,7 +101,7 @@ impl Session {
     }
 
     pub(crate) async fn lock(&mut self, space: &[u8], name: &str) -> Result<(), StoreError> {
-        self.still_sound()?;
+        self.may_run(true)?;
         let locked = match &mut self.conn {
             Conn::Sqlite(_) => Ok(()),
             Conn::Postgres(lease) => postgres::lock::in_transaction(lease, space, name).await,
@@ -102,8 +109,14 @@ impl Session {
         self.remember(locked)
     }
 
-    fn still_sound(&self) -> Result<(), StoreError> {
-        self.failed.clone().map_or(Ok(()), Err)
+    fn may_run(&self, needs_transaction: bool) -> Result<(), StoreError> {
+        match &self.failed {
+            Some(failed) => Err(failed.clone()),
+            None if needs_transaction && !self.in_transaction => {
+                Err(StoreError::internal("a lookup neither changes anything nor holds a lock"))
+            }
+            None => Ok(()),
+        }
     }
 
     fn remember<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {

@@ -91,6 +91,7 @@ pub(super) const fn tenant(sql: &[u8]) {
         demands_tenant(sql) || inserts_tenant(sql, start),
         "SQL: demand `tenant_id = $1`, or insert `(tenant_id, …)` with $1 as its first value"
     );
+    assert!(!overwrites_strangers(sql, start), "SQL: DO UPDATE needs ON CONFLICT (tenant_id, …)");
     if word_at(sql, start, b"SELECT") {
         assert!(tenant_column_at(sql, start + 6), "SQL: SELECT tenant_id first");
     }
@@ -101,6 +102,12 @@ pub(super) const fn tenant(sql: &[u8]) {
         }
         at += 1;
     }
+}
+
+/// Whether the statement begins with a word that changes rows.
+pub(super) const fn changes(sql: &[u8]) -> bool {
+    let start = skip_space(sql, 0);
+    word_at(sql, start, b"INSERT") || word_at(sql, start, b"UPDATE") || word_at(sql, start, b"DELETE")
 }
 
 /// Whether a condition `tenant_id = $1` stands somewhere, rather than an assignment or an alternative.
@@ -146,10 +153,60 @@ const fn inserts_tenant(sql: &[u8], start: usize) -> bool {
     }
     let source = skip_space(sql, find(sql, open, b')') + 1);
     if word_at(sql, source, b"VALUES") {
-        let values = skip_space(sql, source + 6);
-        return is_at(sql, values, b'(') && tenant_parameter_at(sql, skip_space(sql, values + 1));
+        return each_row_begins_with_tenant(sql, source + 6);
     }
     word_at(sql, source, b"SELECT") && tenant_parameter_at(sql, skip_space(sql, source + 6))
+}
+
+/// Whether every row of `VALUES ($1, …), ($1, …)` names the tenant.
+const fn each_row_begins_with_tenant(sql: &[u8], mut at: usize) -> bool {
+    loop {
+        at = skip_space(sql, at);
+        if !(is_at(sql, at, b'(') && tenant_parameter_at(sql, skip_space(sql, at + 1))) {
+            return false;
+        }
+        at = skip_space(sql, closing(sql, at) + 1);
+        if !is_at(sql, at, b',') {
+            return true;
+        }
+        at += 1;
+    }
+}
+
+/// The index of the parenthesis that closes the one at `at`.
+const fn closing(sql: &[u8], mut at: usize) -> usize {
+    let mut depth = 0;
+    let mut quoted = false;
+    while at < sql.len() {
+        match sql[at] {
+            b'\'' => quoted = !quoted,
+            b'(' if !quoted => depth += 1,
+            b')' if !quoted => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return at;
+        }
+        at += 1;
+    }
+    at
+}
+
+/// Whether `ON CONFLICT … DO UPDATE` can hit the row of another tenant, because its key holds no tenant.
+const fn overwrites_strangers(sql: &[u8], start: usize) -> bool {
+    let mut keyed_by_tenant = false;
+    let mut at = start;
+    while at < sql.len() {
+        if word_at(sql, at, b"CONFLICT") {
+            let open = skip_space(sql, at + 8);
+            keyed_by_tenant = is_at(sql, open, b'(') && word_at(sql, skip_space(sql, open + 1), b"tenant_id");
+        }
+        if word_at(sql, at, b"DO") && word_at(sql, skip_space(sql, at + 2), b"UPDATE") && !keyed_by_tenant {
+            return true;
+        }
+        at += 1;
+    }
+    false
 }
 
 const fn find(sql: &[u8], mut at: usize, symbol: u8) -> usize {
@@ -192,6 +249,8 @@ mod tests {
             "select  t.tenant_id ,\n a from t where a = $2 and t.tenant_id=$1",
             "SELECT tenant_id, a FROM t WHERE (tenant_id = $1) AND a = 'x;?'".replace('?', "--").as_str(),
             "INSERT INTO t (tenant_id, a) VALUES ($1, $2)",
+            "INSERT INTO t (tenant_id, a) VALUES ($1, lower($2)), ( $1, '(') ON CONFLICT DO NOTHING",
+            "INSERT INTO t (tenant_id, a) VALUES ($1, $2) ON CONFLICT (tenant_id, a) DO UPDATE SET a = excluded.a",
             "INSERT INTO t ( tenant_id ) SELECT $1 FROM u WHERE u.a = $2 ON CONFLICT DO NOTHING",
             "INSERT INTO t (tenant_id, a) SELECT tenant_id, a FROM u WHERE tenant_id = $1",
             "WITH x AS (SELECT a FROM t WHERE tenant_id = $1) SELECT tenant_id, a FROM x",
@@ -221,6 +280,10 @@ mod tests {
             "INSERT INTO t (a, tenant_id) VALUES ($2, $1)",
             "INSERT INTO t (tenant_id, a) VALUES ($2, $1)",
             "INSERT INTO t (tenant_id, a) VALUES ($1, $2) RETURNING a",
+            "INSERT INTO t (tenant_id, a) VALUES ($1, $2), ($3, $4)",
+            "INSERT INTO t (tenant_id, a) VALUES ($1, ')'), ($3, $4)",
+            "INSERT INTO t (tenant_id, a) VALUES ($1, $2) ON CONFLICT (a) DO UPDATE SET a = excluded.a",
+            "INSERT INTO t (tenant_id, a) VALUES ($1, $2) ON CONFLICT ON CONSTRAINT uq_t__a DO UPDATE SET a = $3",
             "INSERT INTO t VALUES ($1, $2)",
             "WITH x AS (SELECT a FROM t) SELECT tenant_id, a FROM x",
         ] {

@@ -79,7 +79,11 @@ fn connection(path: &Path, role: Role) -> rusqlite::Result<Connection> {
 }
 
 fn prepare_to_write(conn: &Connection, durability: Durability) -> rusqlite::Result<()> {
-    conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
+    let mode = conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
+    if mode != "wal" {
+        // Network file systems without shared memory: readers and the writer would block each other.
+        return Err(rusqlite::Error::InvalidParameterName(mode));
+    }
     let synchronous = match durability {
         Durability::Full => "FULL",
         Durability::Off => "OFF",

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use crate::{
     StoreError,
     body::{Body, Ended, run_now},
-    session::Conn,
+    session::{Conn, Session},
     tx::Scope,
 };
 
@@ -57,7 +57,8 @@ where
     F: Body<X, I, T, E>,
 {
     fn run(&mut self, conn: Connection) -> (Connection, bool) {
-        let (conn, ended) = run_now(Conn::Sqlite(conn), self.key, &self.input, &self.body);
+        let (conn, ended) =
+            run_now(Session::transaction(Conn::Sqlite(conn)), self.key, &self.input, &self.body);
         let keep = ended.may_commit();
         self.ended = Some(ended);
         (sqlite(conn), keep)

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     StoreError,
     body::{Body, run_now},
-    session::Conn,
+    session::{Conn, Session},
     tx::Scope,
 };
 
@@ -40,7 +40,7 @@ impl Lookups {
         body: &impl Body<X, I, T, E>,
     ) -> Result<T, E> {
         let conn = self.take()?;
-        let (conn, ended) = run_now(Conn::Sqlite(conn), key, input, body);
+        let (conn, ended) = run_now(Session::lookup(Conn::Sqlite(conn)), key, input, body);
         self.give_back(sqlite(conn));
         ended.result()
     }

@@ -14,39 +14,44 @@ use super::{
 };
 use crate::{DbOptions, StoreError};
 
-/// Bounds how long the first body of a batch waits for the last.
-const BATCH_TIME: Duration = Duration::from_millis(5);
+/// When a batch ends although more bodies wait.
+#[derive(Clone, Copy)]
+struct Limits {
+    bodies: usize,
+    /// Bounds how long the first body waits for the last.
+    time: Duration,
+}
 
 pub(super) fn start(conn: Connection, options: &DbOptions) -> Result<Queue, StoreError> {
     let (queue, jobs, alive) = Queue::new(options.queue);
-    let limit = options.commit_batch.max(1);
+    let limits = Limits { bodies: options.commit_batch.max(1), time: Duration::from_millis(5) };
     spawn("wardgate-writer".to_owned(), move || {
-        run(conn, &jobs, limit);
+        run(conn, &jobs, limits);
         drop(alive);
     })?;
     Ok(queue)
 }
 
-fn run(mut conn: Connection, jobs: &Jobs, limit: usize) {
+fn run(mut conn: Connection, jobs: &Jobs, limits: Limits) {
     while let Ok(first) = jobs.recv() {
-        conn = batch(conn, first, jobs, limit);
+        conn = batch(conn, first, jobs, limits);
     }
     finish(conn);
 }
 
-fn batch(mut conn: Connection, first: Box<dyn Job>, jobs: &Jobs, limit: usize) -> Connection {
+fn batch(mut conn: Connection, first: Box<dyn Job>, jobs: &Jobs, limits: Limits) -> Connection {
     if let Err(error) = execute(&conn, "BEGIN IMMEDIATE") {
-        refuse(first, jobs, limit, &error);
+        refuse(first, jobs, limits, &error);
         return conn;
     }
-    let end = now() + BATCH_TIME;
+    let end = now() + limits.time;
     let mut ran = Vec::new();
     let mut fate = Ok(());
     let mut next = Some(first);
     while let Some(mut job) = next {
         (conn, fate) = in_savepoint(conn, job.as_mut());
         ran.push(job);
-        let go_on = fate.is_ok() && ran.len() < limit && now() < end;
+        let go_on = fate.is_ok() && ran.len() < limits.bodies && now() < end;
         next = if go_on { jobs.try_recv().ok() } else { None };
     }
     let fate = fate.and_then(|()| execute(&conn, "COMMIT")).map_err(lost);
@@ -58,8 +63,8 @@ fn batch(mut conn: Connection, first: Box<dyn Job>, jobs: &Jobs, limit: usize) -
 }
 
 /// All that wait now would meet the same lock or the same broken disk, and each wait ten seconds for it.
-fn refuse(first: Box<dyn Job>, jobs: &Jobs, limit: usize, error: &StoreError) {
-    let waiting = jobs.try_iter().take(limit - 1);
+fn refuse(first: Box<dyn Job>, jobs: &Jobs, limits: Limits, error: &StoreError) {
+    let waiting = jobs.try_iter().take(limits.bodies - 1);
     std::iter::once(first).chain(waiting).for_each(|job| answer(job, Err(error.clone())));
 }
 
@@ -114,3 +119,6 @@ fn finish(conn: Connection) {
 fn now() -> Instant {
     Instant::now()
 }
+
+#[cfg(test)]
+mod tests;

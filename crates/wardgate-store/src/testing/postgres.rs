@@ -9,7 +9,7 @@ use crate::{DatabaseUrl, Db, DbOptions, Migration, StoreError, postgres::lock};
 
 /// A database of its own, dropped with this value.
 pub(super) struct Clone {
-    base: tokio_postgres::Config,
+    base: Box<tokio_postgres::Config>,
     name: String,
     url: String,
 }
@@ -27,7 +27,7 @@ impl Clone {
             format!("wardgate_test_{}", random.and_then(|row| row.try_get::<_, String>(0)).map_err(failed)?);
         let made = server.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
         made.map_err(failed)?;
-        Ok(Self { url: with_database(base_url, &name)?, base, name })
+        Ok(Self { url: with_database(base_url, &name)?, base: Box::new(base), name })
     }
 
     pub(super) fn url(&self) -> &str {
@@ -105,6 +105,7 @@ fn with_database(base_url: &str, name: &str) -> Result<String, StoreError> {
     Ok(url)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn failed(error: tokio_postgres::Error) -> StoreError {
     let text = error.as_db_error().map_or_else(|| error.to_string(), |refusal| refusal.message().to_owned());
     StoreError::unavailable(format!("the test server: {text}"))
