@@ -80,7 +80,7 @@ impl Db {
         self.run(Access::Read, tenant, input, body).await
     }
 
-    /// Runs `body` without a transaction: each query sees the latest commit. Changes are refused.
+    /// Runs `body` without a transaction: each query sees the latest commit. Changes and locks are refused.
     ///
     /// For point reads by key. On SQLite it runs at once on the calling thread, which spares the way to
     /// another thread and back but blocks it meanwhile: no listing, no search.

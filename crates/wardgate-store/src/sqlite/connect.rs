@@ -55,13 +55,19 @@ fn private_file() -> OpenOptions {
 
 /// Opens a connection to an existing file.
 pub(super) fn open(path: &Path, role: Role) -> Result<Connection, StoreError> {
-    connection(path, role).map_err(|error| match store_error(&error) {
+    let named =
+        |reason: &dyn std::fmt::Display| StoreError::unavailable(format!("{}: {reason}", path.display()));
+    let (conn, mode) = connection(path, role).map_err(|error| match store_error(&error) {
         StoreError::Busy => StoreError::Busy,
-        other => StoreError::unavailable(format!("{}: {other}", path.display())),
-    })
+        other => named(&other),
+    })?;
+    // Without shared memory (network file systems) SQLite stays in another mode, in which readers and the
+    // writer shut each other out.
+    if mode == "wal" { Ok(conn) } else { Err(named(&"the file system does not support SQLite's WAL mode")) }
 }
 
-fn connection(path: &Path, role: Role) -> rusqlite::Result<Connection> {
+/// The connection and its journal mode.
+fn connection(path: &Path, role: Role) -> rusqlite::Result<(Connection, String)> {
     // Without SQLITE_OPEN_URI a path that begins with "file:" stays a path.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
@@ -75,15 +81,12 @@ fn connection(path: &Path, role: Role) -> rusqlite::Result<Connection> {
         Role::Reader => conn.pragma_update(None, "query_only", true)?,
         Role::Writer(durability) | Role::Migrator(durability) => prepare_to_write(&conn, durability)?,
     }
-    Ok(conn)
+    let mode = conn.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    Ok((conn, mode))
 }
 
 fn prepare_to_write(conn: &Connection, durability: Durability) -> rusqlite::Result<()> {
-    let mode = conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
-    if mode != "wal" {
-        // Network file systems without shared memory: readers and the writer would block each other.
-        return Err(rusqlite::Error::InvalidParameterName(mode));
-    }
+    conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     let synchronous = match durability {
         Durability::Full => "FULL",
         Durability::Off => "OFF",

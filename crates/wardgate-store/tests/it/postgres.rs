@@ -1,0 +1,208 @@
+//! What only PostgreSQL does: refuse one side of a race, and run on the caller's task.
+
+use std::{
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use tokio::sync::oneshot;
+use wardgate_store::{DbOptions, GlobalSql, StoreError, global_sql, params};
+
+use crate::support::{A, B, add, add_note, names, on_postgres, open_again, start};
+
+const FAIL: GlobalSql = global_sql!("SELECT lose_race($1)");
+
+/// A function that fails as a serialization conflict would.
+async fn install_lose_race(url: &str) {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let create = "CREATE FUNCTION lose_race(code text) RETURNS bigint LANGUAGE plpgsql AS \
+                  'BEGIN RAISE EXCEPTION ''lost'' USING ERRCODE = code; END'";
+    client.batch_execute(create).await.unwrap();
+}
+
+struct Attempts {
+    /// How many runs lose before one succeeds.
+    losing: usize,
+    code: &'static str,
+    runs: Arc<AtomicUsize>,
+}
+
+async fn runs_until_done(losing: usize, code: &'static str) -> Option<(Result<(), StoreError>, usize)> {
+    let scratch = on_postgres().await?;
+    install_lose_race(scratch.url()).await;
+    let runs = Arc::new(AtomicUsize::new(0));
+    let attempts = Attempts { losing, code, runs: Arc::clone(&runs) };
+    let result = scratch.db().write_global(attempts, |tx, attempts| {
+        Box::pin(async move {
+            if attempts.runs.fetch_add(1, Ordering::SeqCst) < attempts.losing {
+                // Even a body that does not look at the error cannot go on.
+                drop(tx.one::<(i64,)>(FAIL, &params![attempts.code]).await);
+            }
+            Ok(())
+        })
+    });
+    Some((result.await, runs.load(Ordering::SeqCst)))
+}
+
+#[tokio::test]
+async fn a_lost_race_runs_the_whole_body_again() {
+    for code in ["40001", "40P01"] {
+        let Some(outcome) = runs_until_done(2, code).await else { return };
+        assert_eq!(outcome, (Ok(()), 3), "{code}");
+    }
+}
+
+#[tokio::test]
+async fn five_lost_races_are_busy() {
+    let Some(outcome) = runs_until_done(usize::MAX, "40001").await else { return };
+    assert_eq!(outcome, (Err(StoreError::Busy), 5));
+}
+
+#[tokio::test]
+async fn other_failures_are_not_tried_again() {
+    let Some((result, runs)) = runs_until_done(usize::MAX, "22012").await else { return };
+    assert!(matches!(result, Err(StoreError::Internal(_))), "{result:?}");
+    assert_eq!(runs, 1);
+}
+
+#[tokio::test]
+async fn real_serialization_failures_are_settled() {
+    const SERIALIZABLE: GlobalSql = global_sql!("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE");
+    const COUNT: GlobalSql = global_sql!("SELECT count(*) FROM notes");
+    const PUT: GlobalSql = global_sql!("INSERT INTO notes (tenant_id, name, number) VALUES ($1, $2, $3)");
+    let Some(scratch) = on_postgres().await else { return };
+    let db = scratch.db();
+    let barrier = tokio::sync::Barrier::new(2);
+    let first_run = AtomicUsize::new(0);
+    let shared = Arc::new((barrier, first_run));
+    let one = |name: &'static str| {
+        db.write_global((name, Arc::clone(&shared)), |tx, (name, shared)| {
+            Box::pin(async move {
+                tx.exec(SERIALIZABLE, &params![]).await?;
+                let (count,): (i64,) = tx.one(COUNT, &params![]).await?;
+                if shared.1.fetch_add(1, Ordering::SeqCst) < 2 {
+                    shared.0.wait().await;
+                }
+                tx.exec(PUT, &params![A.0, name, count]).await
+            })
+        })
+    };
+    let (left, right) = tokio::join!(one("left"), one("right"));
+    assert_eq!((left, right), (Ok::<_, StoreError>(1), Ok::<_, StoreError>(1)));
+    let mut numbers =
+        [crate::support::number(db, A, "left").await, crate::support::number(db, A, "right").await];
+    numbers.sort();
+    assert_eq!(numbers, [Some(0), Some(1)], "as if one had come after the other");
+}
+
+#[tokio::test]
+async fn a_dropped_caller_never_returns_an_open_transaction() {
+    let Some(scratch) = on_postgres().await else { return };
+    let db = open_again(&scratch, |options| options.pool = 1).await;
+    let (inserted, has_inserted) = oneshot::channel();
+    let inserted = std::sync::Mutex::new(Some(inserted));
+    let write = db.write(A, inserted, |tx, inserted| {
+        Box::pin(async move {
+            add(tx, "dropped", 1).await?;
+            inserted.lock().unwrap().take().unwrap().send(()).unwrap();
+            pending::<Result<(), StoreError>>().await
+        })
+    });
+    tokio::select! {
+        _ = write => panic!("the body waits for ever"),
+        sent = has_inserted => sent.unwrap(),
+    }
+    add_note(&db, A, "later", 1).await.expect("the only place in the pool is free again");
+    assert_eq!(names(&db, A).await, ["later"]);
+}
+
+#[tokio::test]
+async fn closing_waits_for_the_transactions_at_work() {
+    let Some(scratch) = on_postgres().await else { return };
+    let db = scratch.db().clone();
+    let ((inserted, has_inserted), (go_on, goes_on)) = (oneshot::channel(), oneshot::channel::<()>());
+    let input = std::sync::Mutex::new(Some((inserted, goes_on)));
+    let working = tokio::spawn(async move {
+        let write = db.write(A, input, |tx, input| {
+            Box::pin(async move {
+                let (inserted, goes_on) = input.lock().unwrap().take().unwrap();
+                add(tx, "at work", 1).await?;
+                inserted.send(()).unwrap();
+                goes_on.await.unwrap();
+                Ok::<_, StoreError>(())
+            })
+        });
+        write.await
+    });
+    has_inserted.await.unwrap();
+    let closing = start(scratch.db().close()).await;
+    go_on.send(()).unwrap();
+    closing.await;
+    assert_eq!(working.await.unwrap(), Ok(()));
+    assert_eq!(add_note(scratch.db(), A, "late", 1).await, Err(StoreError::Closed));
+    assert_eq!(names(&open_again(&scratch, |_| ()).await, A).await, ["at work"]);
+}
+
+#[tokio::test]
+async fn a_panicking_body_gives_its_connection_back_clean() {
+    let Some(scratch) = on_postgres().await else { return };
+    let db = open_again(&scratch, |options| options.pool = 1).await;
+    for _ in 0..3 {
+        let panicked: Result<(), StoreError> = db
+            .write(A, (), |tx, ()| {
+                Box::pin(async move {
+                    add(tx, "panicked", 1).await?;
+                    panic!("on purpose")
+                })
+            })
+            .await;
+        assert!(matches!(panicked, Err(StoreError::Internal(_))));
+    }
+    assert!(names(&db, A).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_server_that_ends_the_connection_is_unavailable_once() {
+    const SUICIDE: GlobalSql = global_sql!("SELECT pg_terminate_backend(pg_backend_pid())");
+    let Some(scratch) = on_postgres().await else { return };
+    let db = open_again(&scratch, |options| options.pool = 1).await;
+    let lost: Result<(bool,), StoreError> =
+        db.write_global((), |tx, ()| Box::pin(async move { tx.one(SUICIDE, &params![]).await })).await;
+    assert!(matches!(lost, Err(StoreError::Unavailable(_))), "{lost:?}");
+    add_note(&db, A, "later", 1).await.expect("the pool connects anew");
+}
+
+#[tokio::test]
+async fn an_address_that_leads_nowhere_is_unavailable_and_keeps_its_password() {
+    let Some(scratch) = on_postgres().await else { return };
+    let absent = scratch.url().replace("/wardgate_test_", "/absent_");
+    let refused = wardgate_store::Db::open(DbOptions::new(absent.parse().unwrap())).await.unwrap_err();
+    assert!(
+        matches!(&refused, StoreError::Unavailable(text) if text.contains("does not exist")),
+        "{refused:?}"
+    );
+    let nobody = "postgres://u:hunter2@127.0.0.1:1/d".parse().unwrap();
+    let refused = wardgate_store::Db::open(DbOptions::new(nobody)).await.unwrap_err();
+    assert!(matches!(&refused, StoreError::Unavailable(text) if !text.contains("hunter2")), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_lock_of_one_tenant_holds_no_other() {
+    let Some(scratch) = on_postgres().await else { return };
+    let nested = scratch.db().clone();
+    let done: Result<(), StoreError> = scratch
+        .db()
+        .write(A, nested, |tx, nested| {
+            Box::pin(async move {
+                tx.lock("rule").await?;
+                nested.write(B, (), |tx, ()| Box::pin(async move { tx.lock("rule").await })).await?;
+                nested.write_global((), |tx, ()| Box::pin(async move { tx.lock("rule").await })).await
+            })
+        })
+        .await;
+    assert_eq!(done, Ok(()));
+}

@@ -1,0 +1,85 @@
+//! The guard behind the filter: a row of another tenant never reaches a body.
+
+use wardgate_store::{Db, GlobalSql, Sql, StoreError, global_sql, params, sql};
+
+use crate::support::{A, B, add_note, engines, names};
+
+/// The filter is there, and defeated.
+const LEAK: Sql = sql!("SELECT tenant_id, name FROM notes WHERE tenant_id = $1 OR 1 = 1 ORDER BY tenant_id");
+const LEAKING_DELETE: Sql = sql!("DELETE FROM notes WHERE tenant_id = $1 OR 1 = 1 RETURNING tenant_id, name");
+/// `WITH` is outside what the compile-time check understands in full.
+const NO_TENANT: Sql =
+    sql!("WITH mine AS (SELECT name FROM notes WHERE tenant_id = $1) SELECT name, name FROM mine");
+const NULL_TENANT: Sql =
+    sql!("WITH mine AS (SELECT name FROM notes WHERE tenant_id = $1) SELECT NULL, name FROM mine");
+const OTHER_ID: Sql =
+    sql!("WITH mine AS (SELECT owner, name FROM notes WHERE tenant_id = $1) SELECT owner, name FROM mine");
+
+async fn all(db: &Db, sql: Sql) -> Result<Vec<(String,)>, StoreError> {
+    db.write(A, sql, |tx, sql| Box::pin(async move { tx.all(*sql, &params![]).await })).await
+}
+
+#[tokio::test]
+async fn a_defeated_filter_leaks_nothing() {
+    for scratch in engines().await {
+        let db = scratch.db();
+        add_note(db, A, "mine", 1).await.unwrap();
+        assert_eq!(all(db, LEAK).await.unwrap(), [("mine".to_owned(),)], "own rows pass the guard");
+        add_note(db, B, "theirs", 1).await.unwrap();
+        assert_eq!(all(db, LEAK).await, Err(StoreError::TenantMismatch));
+        let looked_up: Result<Vec<(String,)>, StoreError> =
+            db.lookup(A, (), |tx, ()| Box::pin(async move { tx.all(LEAK, &params![]).await })).await;
+        assert_eq!(looked_up, Err(StoreError::TenantMismatch));
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_reaches_another_tenant_is_rolled_back_even_if_the_body_goes_on() {
+    for scratch in engines().await {
+        let db = scratch.db();
+        add_note(db, B, "theirs", 1).await.unwrap();
+        let ignored: Result<(), StoreError> = db
+            .write(A, (), |tx, ()| {
+                Box::pin(async move {
+                    let deleted = tx.all::<(String,)>(LEAKING_DELETE, &params![]).await;
+                    assert_eq!(deleted, Err(StoreError::TenantMismatch));
+                    Ok(())
+                })
+            })
+            .await;
+        assert_eq!(ignored, Err(StoreError::TenantMismatch));
+        assert_eq!(names(db, B).await, ["theirs"]);
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_shows_no_tenant_is_refused() {
+    const GIVE_OWNER: GlobalSql = global_sql!("UPDATE notes SET owner = $1");
+    for scratch in engines().await {
+        let db = scratch.db();
+        add_note(db, A, "mine", 1).await.unwrap();
+        for sql in [NO_TENANT, NULL_TENANT, OTHER_ID] {
+            assert_eq!(all(db, sql).await, Err(StoreError::TenantMismatch), "{sql:?}");
+        }
+        let owned: Result<u64, StoreError> = db
+            .write_global(uuid::Uuid::from_u128(9), |tx, owner| {
+                Box::pin(async move { tx.exec(GIVE_OWNER, &params![owner]).await })
+            })
+            .await;
+        assert_eq!(owned, Ok(1));
+        assert_eq!(
+            all(db, OTHER_ID).await,
+            Err(StoreError::TenantMismatch),
+            "an id that is not the tenant's"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_knows_its_tenant() {
+    for scratch in engines().await {
+        let seen: Result<_, StoreError> =
+            scratch.db().read(B, (), |tx, ()| Box::pin(async move { Ok(tx.tenant()) })).await;
+        assert_eq!(seen, Ok(B));
+    }
+}
