@@ -13,7 +13,7 @@ mod writer;
 
 use std::path::PathBuf;
 
-use tokio::sync::oneshot;
+use tokio::sync::{OnceCell, oneshot};
 
 use crate::{
     Applied, DbOptions, Durability, Migration, Pending, StoreError, body::Body, db::Access, tx::Scope,
@@ -29,6 +29,8 @@ pub(crate) struct Engine {
     writer: Queue,
     readers: Queue,
     lookups: Lookups,
+    /// Set by the first call of `close`, for which others wait.
+    tidied: OnceCell<()>,
 }
 
 impl Engine {
@@ -40,13 +42,8 @@ impl Engine {
         connect::create_file(&path)?;
         let writer = writer::start(connect::open(&path, Role::Writer(options.durability))?, options)?;
         let readers = readers::start(&path, options)?;
-        Ok(Self {
-            lookups: Lookups::new(path.clone()),
-            path,
-            durability: options.durability,
-            writer,
-            readers,
-        })
+        let (lookups, tidied) = (Lookups::new(path.clone()), OnceCell::new());
+        Ok(Self { path, durability: options.durability, writer, readers, lookups, tidied })
     }
 
     pub(crate) async fn run<X, I, T, E>(
@@ -94,6 +91,18 @@ impl Engine {
     pub(crate) async fn close(&self) {
         self.lookups.close();
         tokio::join!(self.readers.close(), self.writer.close());
+        self.tidied.get_or_init(|| self.tidy()).await;
+    }
+
+    /// Leaves one file behind instead of three, so that a copy of it is complete.
+    ///
+    /// On a connection of its own: threads that end at the same moment see each other's connection and
+    /// both leave the log to the other.
+    async fn tidy(&self) {
+        let (path, durability) = (self.path.clone(), self.durability);
+        if let Err(error) = off_runtime(move || connect::checkpoint(&path, durability)).await {
+            tracing::error!(%error, "the last checkpoint failed; the log is kept and read at the next start");
+        }
     }
 
     #[cfg(feature = "testing")]

@@ -93,3 +93,10 @@ fn prepare_to_write(conn: &Connection, durability: Durability) -> rusqlite::Resu
     };
     conn.pragma_update(None, "synchronous", synchronous)
 }
+
+/// Moves the log into the file; SQLite then removes the log with its last connection.
+pub(super) fn checkpoint(path: &Path, durability: Durability) -> Result<(), StoreError> {
+    let conn = open(path, Role::Writer(durability))?;
+    conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(|error| store_error(&error))?;
+    conn.close().map_err(|(_, error)| store_error(&error))
+}

@@ -36,7 +36,6 @@ fn run(mut conn: Connection, jobs: &Jobs, limits: Limits) {
     while let Ok(first) = jobs.recv() {
         conn = batch(conn, first, jobs, limits);
     }
-    finish(conn);
 }
 
 fn batch(mut conn: Connection, first: Box<dyn Job>, jobs: &Jobs, limits: Limits) -> Connection {
@@ -55,11 +54,19 @@ fn batch(mut conn: Connection, first: Box<dyn Job>, jobs: &Jobs, limits: Limits)
         next = if go_on { jobs.try_recv().ok() } else { None };
     }
     let fate = fate.and_then(|()| execute(&conn, "COMMIT")).map_err(lost);
-    if !conn.is_autocommit() {
-        report(execute(&conn, "ROLLBACK"));
-    }
+    roll_back(&conn);
     ran.into_iter().for_each(|job| answer(job, fate.clone()));
     conn
+}
+
+/// Ends what a failed COMMIT may have left open; without effect after a good one.
+fn roll_back(conn: &Connection) {
+    if conn.is_autocommit() {
+        return;
+    }
+    if let Err(error) = execute(conn, "ROLLBACK") {
+        tracing::error!(%error, "the SQLite writer could not roll back");
+    }
 }
 
 /// All that wait now would meet the same lock or the same broken disk, and each wait ten seconds for it.
@@ -100,19 +107,6 @@ fn lost(error: StoreError) -> StoreError {
         unavailable @ StoreError::Unavailable(_) => unavailable,
         other => StoreError::unavailable(format!("the commit failed: {other}")),
     }
-}
-
-fn report(done: Result<(), StoreError>) {
-    if let Err(error) = done {
-        tracing::error!(%error, "the SQLite writer could not finish");
-    }
-}
-
-/// Leaves one file behind instead of three, so that a copy of it is complete.
-fn finish(conn: Connection) {
-    let truncated = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-    report(truncated.map_err(|error| store_error(&error)));
-    report(conn.close().map_err(|(_, error)| store_error(&error)));
 }
 
 #[expect(clippy::disallowed_methods, reason = "bounds the writer's own work; no result depends on it")]

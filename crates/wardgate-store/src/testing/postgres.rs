@@ -22,6 +22,7 @@ impl Clone {
         let key = lock::key(b"testing", "template");
         server.batch_execute(&format!("SELECT pg_advisory_lock({key})")).await.map_err(failed)?;
         let template = template(&server, base_url, migrations).await?;
+        server.batch_execute(&format!("SELECT pg_advisory_unlock({key})")).await.map_err(failed)?;
         let random = server.query_one("SELECT replace(gen_random_uuid()::text, '-', '')", &[]).await;
         let name =
             format!("wardgate_test_{}", random.and_then(|row| row.try_get::<_, String>(0)).map_err(failed)?);
