@@ -213,7 +213,7 @@ impl Builder {
         instance::claim(&db, &master, self.rng.as_ref(), self.stage).await??;
         let env = Arc::new(Environment { db, clock: Arc::clone(&self.clock), rng: Arc::clone(&self.rng) });
         tenants::ensure_default(&env).await?;
-        self.assemble(env, Arc::new(master), issuer)
+        self.assemble(&env, &Arc::new(master), issuer)
     }
 
     fn check(&self) -> Result<(), BuildError> {
@@ -250,20 +250,19 @@ impl Builder {
 
     fn assemble(
         self,
-        env: Arc<Environment>,
-        master: Arc<MasterKey>,
+        env: &Arc<Environment>,
+        master: &Arc<MasterKey>,
         issuer: String,
     ) -> Result<Wardgate, BuildError> {
         let pool = Arc::new(HashPool::start(self.hashing, Arc::clone(&env.clock))?);
-        let audit = Arc::new(Audit::new(Arc::clone(&env), master.derive("wardgate audit identifiers")));
+        let audit = Arc::new(Audit::new(Arc::clone(env), master.derive("wardgate audit identifiers")));
         let key_settings = KeySettings {
             algorithm: self.algorithm,
             hs256_secret: self.hs256_secret,
             rotation: self.key_rotation,
             token_life: self.access_ttl,
         };
-        let keys =
-            Arc::new(Keys::new(Arc::clone(&env), Arc::clone(&audit), Arc::clone(&master), key_settings));
+        let keys = Arc::new(Keys::new(Arc::clone(env), Arc::clone(&audit), Arc::clone(master), key_settings));
         let token_settings = TokenSettings {
             audience: self.audience.unwrap_or_else(|| issuer.clone()),
             issuer,
@@ -274,7 +273,7 @@ impl Builder {
         };
         let successor_key = master.derive("wardgate refresh successors");
         let tokens = Arc::new(Tokens::new(
-            Arc::clone(&env),
+            Arc::clone(env),
             Arc::clone(&audit),
             Arc::clone(&keys),
             token_settings,
@@ -282,13 +281,13 @@ impl Builder {
         ));
         let password_settings = PasswordSettings { scheme: self.scheme, policy: self.policy };
         let passwords = Arc::new(Passwords::new(
-            Arc::clone(&env),
+            Arc::clone(env),
             Arc::clone(&audit),
             Arc::clone(&pool),
             password_settings,
         ));
         let accounts = Arc::new(Accounts::new(
-            Arc::clone(&env),
+            Arc::clone(env),
             Arc::clone(&audit),
             Arc::clone(&passwords),
             self.registration,
@@ -300,21 +299,21 @@ impl Builder {
             loopback_hosts_only: self.web.loopback_hosts_only,
         };
         Ok(Wardgate(Arc::new(Inner {
-            users: Users::new(Arc::clone(&env), Arc::clone(&audit)),
-            sessions: Sessions::new(Arc::clone(&env), Arc::clone(&audit)),
+            users: Users::new(Arc::clone(env), Arc::clone(&audit)),
+            sessions: Sessions::new(Arc::clone(env), Arc::clone(&audit)),
             signin: SignIn::new(
-                Arc::clone(&env),
+                Arc::clone(env),
                 Arc::clone(&audit),
                 Arc::clone(&passwords),
                 Arc::clone(&tokens),
             ),
-            lifecycle: Lifecycle::new(Arc::clone(&env), Arc::clone(&audit)),
-            setup: Setup::new(Arc::clone(&env), Arc::clone(&audit), Arc::clone(&accounts)),
+            lifecycle: Lifecycle::new(Arc::clone(env), Arc::clone(&audit)),
+            setup: Setup::new(Arc::clone(env), Arc::clone(&audit), Arc::clone(&accounts)),
             cursors: Cursors::new(master.derive("wardgate page cursors")),
             envelope: Arc::new(envelope),
             stopping: std::sync::atomic::AtomicBool::new(false),
             web: self.web,
-            env,
+            env: Arc::clone(env),
             pool,
             audit,
             keys,

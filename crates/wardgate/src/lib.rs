@@ -29,9 +29,10 @@
 //! ```
 //!
 //! # Where things are
+//!
 //! - [`Wardgate`]: the handle; its services do all that the routes do.
 //! - [`CurrentUser`], [`Require`]: extractors for your own routes.
-//! - [`Builder`]: settings.
+//! - [`Builder`]: all settings.
 //! - `features/<name>`: one folder an idea; the file's name is its layer. `ARCHITECTURE.md` has the map.
 
 mod authn;
@@ -66,7 +67,9 @@ pub use gate::{CorsOrigins, Wardgate, WebSettings};
 pub use hashing::HashPoolSettings;
 pub use kernel::email::{Email, InvalidEmail};
 pub use kernel::error::{AuthError, FieldFault};
-pub use kernel::ids::{AuditEventId, InvalidId, RequestId, SessionId, TenantId, UserId};
+pub use kernel::ids::{
+    AccessTokenId, AuditEventId, InvalidId, RefreshTokenId, RequestId, SessionId, TenantId, UserId,
+};
 pub use kernel::page::{Page, PageRequest, Position};
 pub use kernel::principal::Principal;
 pub use kernel::source::Source;

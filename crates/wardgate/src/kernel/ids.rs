@@ -27,22 +27,12 @@ macro_rules! typed_id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// What its text form begins with, without the underscore.
-            pub const PREFIX: &'static str = $prefix;
-
             /// Makes an id that sorts by `at` and is unique by its 74 random bits.
             pub fn new(at: Timestamp, random: [u8; 10]) -> Self {
                 let millis = u64::try_from(at.as_millis()).unwrap_or(0);
                 Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
             }
 
-            pub(crate) const fn from_uuid(uuid: Uuid) -> Self {
-                Self(uuid)
-            }
-
-            pub(crate) const fn as_uuid(&self) -> Uuid {
-                self.0
-            }
         }
 
         impl fmt::Display for $name {
@@ -71,6 +61,23 @@ macro_rules! typed_id {
         }
     };
 }
+
+/// The ids that lie in columns, as the UUIDs they are.
+macro_rules! stored_id {
+    ($($name:ident),+) => {$(
+        impl $name {
+            pub(crate) const fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+
+            pub(crate) const fn as_uuid(&self) -> Uuid {
+                self.0
+            }
+        }
+    )+};
+}
+
+stored_id!(TenantId, UserId, SessionId, RefreshTokenId, AuditEventId);
 
 typed_id!(
     /// A tenant: the isolation boundary that everything else belongs to.

@@ -15,7 +15,7 @@ pub struct Page<T> {
 }
 
 /// The last entry seen: the next page begins after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// When the entry was made.
     pub at: Timestamp,

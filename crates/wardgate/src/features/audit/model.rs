@@ -109,22 +109,6 @@ pub(crate) struct Entry {
     pub(super) source: Source,
 }
 
-impl Entry {
-    /// The same record of another actor: one who is only known inside the transaction.
-    #[must_use]
-    pub(crate) fn by(mut self, actor: Actor) -> Self {
-        self.actor = actor;
-        self
-    }
-
-    /// The same record about another target.
-    #[must_use]
-    pub(crate) fn about(mut self, target: impl fmt::Display) -> Self {
-        self.target = Some(target.to_string());
-        self
-    }
-}
-
 /// A record as it is read back.
 #[derive(Debug, Clone, Serialize)]
 pub struct AuditEvent {
@@ -151,7 +135,8 @@ pub struct AuditEvent {
 }
 
 impl AuditEvent {
-    pub(super) fn position(&self) -> Position {
+    /// Where it stands in the log.
+    pub fn position(&self) -> Position {
         Position { at: self.at, id: self.id.as_uuid() }
     }
 }

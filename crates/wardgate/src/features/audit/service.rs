@@ -104,13 +104,6 @@ impl Audit {
     }
 }
 
-impl AuditEvent {
-    /// Where this record stands in the log.
-    pub fn at_position(&self) -> Position {
-        self.position()
-    }
-}
-
 /// Writes `entry` in the transaction of the change it tells of: neither is there without the other.
 pub(crate) async fn record(tx: &mut Tx, entry: &Entry) -> Result<(), StoreError> {
     store::insert(tx, entry).await

@@ -135,7 +135,7 @@ impl Passwords {
         stored: Arc<str>,
         source: &Source,
     ) -> Result<Checked, AuthError> {
-        let (scheme, env) = (self.settings.scheme.clone(), Arc::clone(&self.env));
+        let (scheme, env) = (self.settings.scheme, Arc::clone(&self.env));
         let work = move |workspace: &mut Workspace| {
             let started = env.clock.monotonic();
             let verdict = password::verify(&password, &stored, workspace);
@@ -242,11 +242,6 @@ impl Passwords {
             hash(&password, &settings.scheme, &env, workspace)
         };
         self.pool.run(source.fairness_key(), work).await?
-    }
-
-    /// The length rules alone, to report them beside the faults of other fields.
-    pub(crate) fn check_length(&self, typed: &str) -> Result<(), FieldFault> {
-        check_length(&self.settings.policy, &Password::new(typed))
     }
 
     /// Changes the principal's password: the current one must be right; every other session ends (S-006).

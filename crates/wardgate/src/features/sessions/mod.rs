@@ -5,6 +5,7 @@ mod model;
 mod service;
 mod store;
 
-pub use model::{EndReason, Session};
+pub(crate) use model::EndReason;
+pub use model::Session;
 pub use service::Sessions;
 pub(crate) use service::{NewSession, end, end_all_of, find, open, purge, touch};

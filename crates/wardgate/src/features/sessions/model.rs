@@ -6,7 +6,7 @@ use crate::kernel::time::Timestamp;
 
 /// Why a session ended before its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EndReason {
+pub(crate) enum EndReason {
     /// Its owner logged out or ended it from the list.
     SignedOut,
     /// A consumed refresh token of it came again.

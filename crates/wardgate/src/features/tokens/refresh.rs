@@ -37,7 +37,7 @@ pub(super) struct Attempt {
 /// What came of it. A replay is an `Ok` of the transaction: returned as an error it would roll its own
 /// defence back.
 pub(super) enum Outcome {
-    Granted { grant: Grant, refresh_token: Zeroizing<String> },
+    Granted { grant: Box<Grant>, refresh_token: Zeroizing<String> },
     Refused,
     Replayed,
 }
@@ -140,7 +140,7 @@ async fn rotate(
     session.last_seen_at = attempt.now;
     session.expires_at = session_end(session.created_at, attempt.now, attempt.idle, attempt.absolute);
     sessions::touch(tx, session.id, attempt.now, session.expires_at, &attempt.source).await?;
-    let grant = grant(tx, session, attempt.now).await?;
+    let grant = Box::new(grant(tx, session, attempt.now).await?);
     Ok(Some(Outcome::Granted { grant, refresh_token: successor.reveal() }))
 }
 
@@ -157,7 +157,7 @@ async fn retry(
     if store::unused_digest(tx, consumed.successor).await? != Some(successor.digest()) {
         return Ok(Outcome::Refused);
     }
-    let grant = grant(tx, session, attempt.now).await?;
+    let grant = Box::new(grant(tx, session, attempt.now).await?);
     Ok(Outcome::Granted { grant, refresh_token: successor.reveal() })
 }
 

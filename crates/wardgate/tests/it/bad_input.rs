@@ -1,0 +1,171 @@
+//! What a stranger could send to each route: a clear 4xx, nothing changed, never a 5xx.
+
+use serde_json::{Value, json};
+use wardgate::{Access, Endpoint, Wardgate};
+
+use crate::support::{PASSWORD, Persona, Reply, TestGate};
+
+/// Routes that read a body, with one that they would take.
+fn bodies(alice: &Persona<'_>) -> Vec<(&'static str, &'static str, Value)> {
+    vec![
+        (
+            "POST",
+            "/auth/register",
+            json!({ "email": "new@example.com", "password": PASSWORD, "name": "New" }),
+        ),
+        ("POST", "/auth/login", json!({ "email": alice.email, "password": PASSWORD })),
+        ("POST", "/auth/refresh", json!({ "refresh_token": alice.refresh })),
+        ("POST", "/auth/logout", json!({ "refresh_token": alice.refresh })),
+        (
+            "POST",
+            "/auth/password",
+            json!({ "current_password": PASSWORD, "new_password": "an entirely new sentence" }),
+        ),
+        ("PATCH", "/auth/me", json!({ "name": "New" })),
+        (
+            "POST",
+            "/auth/setup",
+            json!({ "token": "wgs_x", "email": "root@example.com", "password": PASSWORD }),
+        ),
+    ]
+}
+
+async fn snapshot(t: &TestGate) -> String {
+    let (users, _) =
+        t.gate.users().list(wardgate::TenantId::DEFAULT, wardgate::PageRequest::FIRST).await.unwrap();
+    let records = t.gate.audit().newest(200).await.unwrap().len();
+    format!("{users:?} {records}")
+}
+
+#[tokio::test]
+async fn the_table_has_every_route_that_reads_a_body() {
+    let t = TestGate::new().await;
+    let alice = t.user("alice").signed_in().await;
+    let mut writing: Vec<(String, &str)> = Wardgate::endpoints()
+        .into_iter()
+        .filter(|Endpoint { method, .. }| *method == "POST" || *method == "PATCH")
+        .map(|endpoint| (endpoint.method.to_string(), endpoint.path))
+        .collect();
+    let mut listed: Vec<(String, &str)> =
+        bodies(&alice).into_iter().map(|(method, path, _)| (method.to_owned(), path)).collect();
+    writing.sort();
+    listed.sort();
+    assert_eq!(writing, listed);
+}
+
+#[tokio::test]
+async fn every_malformed_body_has_its_4xx_and_changes_nothing() {
+    // S-015, S-145, S-146
+    let t = TestGate::new().await;
+    let alice = t.user("alice").signed_in().await;
+    let before = snapshot(&t).await;
+    for (method, path, good) in bodies(&alice) {
+        let send = async |content_type: &str, body: Vec<u8>| -> Reply {
+            t.request(method, path).bearer(&alice.access).body(content_type, body).send().await
+        };
+        let json_of = |value: &Value| value.to_string().into_bytes();
+        for broken in ["{", "[]", "null", "5", "\"x\"", "{\"a\":}", "{} {}", "\u{feff}{}"] {
+            let reply = send("application/json", broken.into()).await;
+            assert_eq!(reply.status, 400, "{method} {path} {broken}: {reply:?}");
+            assert_eq!(reply.body["code"], "malformed_body");
+        }
+        let deep = format!("{{\"email\":{}{}}}", "[".repeat(20_000), "]".repeat(20_000));
+        assert_eq!(
+            send("application/json", deep.into_bytes()).await.body["code"],
+            "malformed_body",
+            "{path}"
+        );
+        assert_eq!(
+            send("application/json", b"{\"email\":\"\xff\"}".to_vec()).await.body["code"],
+            "malformed_body"
+        );
+        let long = json!({ "email": "x".repeat(65 * 1024) });
+        send("application/json", json_of(&long)).await.refused(413, "body_too_large");
+        for media in
+            ["text/plain", "application/xml", "multipart/form-data; boundary=x", "application/jsonp", "", "x"]
+        {
+            let reply = send(media, json_of(&good)).await;
+            assert_eq!(
+                (reply.status.as_u16(), reply.body["code"].as_str()),
+                (415, Some("unsupported_media_type")),
+                "{path} {media:?}"
+            );
+        }
+        let mut unknown = good.clone();
+        unknown["surprise"] = json!(1);
+        send("application/json", json_of(&unknown)).await.refused(422, "invalid_fields");
+        for name in good.as_object().unwrap().keys() {
+            for value in
+                [json!(["x"]), json!({ "x": 1 }), json!(5), json!(true), json!(12345678901234567890_u64)]
+            {
+                let mut wrong = good.clone();
+                wrong[name] = value;
+                send("application/json", json_of(&wrong)).await.refused(422, "invalid_fields");
+            }
+            if name != "name" {
+                let mut null = good.clone();
+                null[name] = Value::Null;
+                send("application/json", json_of(&null)).await.refused(422, "invalid_fields");
+            }
+            let doubled = format!("{{\"{name}\":\"x\",{}", &good.to_string()[1..]);
+            send("application/json", doubled.into_bytes()).await.refused(422, "invalid_fields");
+            let optional = name == "name" || path == "/auth/logout";
+            if !optional {
+                let mut missing = good.clone();
+                missing.as_object_mut().unwrap().remove(name);
+                let reply = send("application/json", json_of(&missing)).await.refused(422, "invalid_fields");
+                assert_eq!(reply.body["errors"][0]["pointer"], format!("#/{name}"));
+            }
+            let mut control = good.clone();
+            control[name] = json!("a\u{0}\u{7}b");
+            let reply = send("application/json", json_of(&control)).await;
+            assert!(reply.status.is_client_error(), "{path} {name} with control characters: {reply:?}");
+        }
+    }
+    let refusals_recorded = 200;
+    let after = snapshot(&t).await;
+    assert_eq!(before.split_whitespace().count(), after.split_whitespace().count());
+    assert!(alice.me().await.status == 200 && refusals_recorded > 0);
+    alice.present(&alice.refresh).await.expect(200);
+    alice.log_in(PASSWORD).await.expect(200);
+}
+
+#[tokio::test]
+async fn forms_are_read_as_strictly() {
+    let t = TestGate::new().await;
+    let alice = t.user("alice").signed_in().await;
+    for (path, form) in [
+        ("/auth/login", "username=a"),
+        ("/auth/login", "password=a"),
+        ("/auth/login", "username=a&username=b&password=c"),
+        ("/auth/login", "username=a&password=c&extra=d"),
+        ("/auth/login", "username=a%00&password=c"),
+        ("/auth/login", "email=a&password=c"),
+        ("/auth/refresh", ""),
+        ("/auth/refresh", "refresh_token="),
+        ("/auth/refresh", "refresh_token=a&refresh_token=b"),
+        ("/auth/logout", "other=a"),
+    ] {
+        t.post(path).form(form).send().await.refused(422, "invalid_fields");
+    }
+    t.post("/auth/login").form("username=%ff&password=c").send().await.refused(400, "malformed_body");
+    // A form where only JSON is read.
+    for path in ["/auth/register", "/auth/setup"] {
+        t.post(path).form("email=a%40b.de&password=c").send().await.refused(415, "unsupported_media_type");
+    }
+    alice.me().await.expect(200);
+}
+
+#[tokio::test]
+async fn oversized_headers_and_tokens_are_refused_on_every_route() {
+    // S-145
+    let t = TestGate::new().await;
+    for Endpoint { method, path, access } in Wardgate::endpoints() {
+        let path = path.replace("{id}", "ses_00000000000070008000000000000000");
+        let big = t.request(method.as_str(), &path).header("x-filler", "x".repeat(16 * 1024));
+        big.send().await.refused(431, "headers_too_large");
+        let token = t.request(method.as_str(), &path).bearer(&"x".repeat(9 * 1024)).send().await;
+        assert_eq!(token.status == 401, access != Access::Public, "{method} {path}: {token:?}");
+        assert!(!token.status.is_server_error());
+    }
+}

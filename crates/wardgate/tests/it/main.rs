@@ -1,0 +1,19 @@
+//! Everything through the front door: HTTP requests against the real router and a real database. On SQLite in a
+//! temporary file, and on PostgreSQL when `WARDGATE_TEST_POSTGRES` names a server.
+
+#![allow(unreachable_pub, missing_docs, reason = "a test binary has no public face")]
+
+mod account;
+mod audit;
+mod bad_input;
+mod endpoints;
+mod keys;
+mod lifecycle;
+mod refresh;
+mod require;
+mod sessions;
+mod setup;
+mod signin;
+mod support;
+mod tokens;
+mod web;

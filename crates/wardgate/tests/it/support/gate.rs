@@ -1,0 +1,122 @@
+//! A gate with a clock that tests set, chance that repeats, and a database of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use wardgate::{
+    BuildError, Builder, Clock, DbOptions, Durability, HashPoolSettings, MIGRATIONS, ManualClock, MasterKey,
+    SeededRng, Timestamp, Wardgate,
+};
+use wardgate_store::testing::Scratch;
+
+use super::personas::Registering;
+use super::request::Request;
+
+/// Everybody's password, unless a test says otherwise.
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// When every test begins: 2026-01-01T00:00:00Z.
+pub const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
+pub const ISSUER: &str = "https://auth.example.com";
+
+pub struct TestGate {
+    pub gate: Wardgate,
+    pub clock: Arc<ManualClock>,
+    pub app: Router,
+    scratch: Arc<Scratch>,
+}
+
+impl TestGate {
+    pub async fn new() -> Self {
+        Self::with(|builder| builder).await
+    }
+
+    /// A gate with other settings.
+    pub async fn with(settings: impl FnOnce(Builder) -> Builder) -> Self {
+        let scratch = Arc::new(Scratch::from_env(MIGRATIONS).await.unwrap());
+        let clock = Arc::new(ManualClock::at(START));
+        Self::on(scratch, clock, 1, settings).await
+    }
+
+    /// Another node, or a restart, on the same database and at the same time.
+    pub async fn beside(&self, settings: impl FnOnce(Builder) -> Builder) -> Self {
+        Self::on(Arc::clone(&self.scratch), Arc::clone(&self.clock), 2, settings).await
+    }
+
+    /// As [`beside`](Self::beside), where it may fail.
+    pub async fn try_beside(
+        &self,
+        settings: impl FnOnce(Builder) -> Builder,
+    ) -> Result<Wardgate, BuildError> {
+        settings(builder(&self.scratch, &self.clock, 3)).build().await
+    }
+
+    /// A gate of its own that may fail.
+    pub async fn try_settings(settings: impl FnOnce(Builder) -> Builder) -> Result<Wardgate, BuildError> {
+        let scratch = Scratch::from_env(MIGRATIONS).await.unwrap();
+        settings(builder(&scratch, &Arc::new(ManualClock::at(START)), 3)).build().await
+    }
+
+    async fn on(
+        scratch: Arc<Scratch>,
+        clock: Arc<ManualClock>,
+        seed: u64,
+        settings: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
+        let gate = settings(builder(&scratch, &clock, seed)).build().await.unwrap();
+        Self { app: gate.into_app(), gate, clock, scratch }
+    }
+
+    pub fn master_key() -> MasterKey {
+        MasterKey::generate(&SeededRng::new(7))
+    }
+
+    pub fn scratch(&self) -> &Scratch {
+        &self.scratch
+    }
+
+    pub fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    /// Lets a moment pass, so that what follows is younger than what was.
+    pub fn tick(&self) {
+        self.advance(Duration::from_millis(5));
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub fn get(&self, path: &str) -> Request {
+        Request::new(&self.app, "GET", path)
+    }
+
+    pub fn post(&self, path: &str) -> Request {
+        Request::new(&self.app, "POST", path)
+    }
+
+    pub fn request(&self, method: &str, path: &str) -> Request {
+        Request::new(&self.app, method, path)
+    }
+
+    /// A persona that does not exist yet.
+    pub fn user(&self, name: &str) -> Registering<'_> {
+        Registering::new(self, name)
+    }
+}
+
+fn builder(scratch: &Scratch, clock: &Arc<ManualClock>, seed: u64) -> Builder {
+    let mut database = DbOptions::new(scratch.url().parse().unwrap());
+    database.durability = Durability::Off;
+    database.pool = 8;
+    Wardgate::builder()
+        .issuer(ISSUER)
+        .database(database)
+        .master_key(TestGate::master_key())
+        .hashing(HashPoolSettings { threads: 2, queue: 64, deadline: Duration::from_secs(3600) })
+        .clock(Arc::clone(clock) as Arc<dyn Clock>)
+        .rng(Arc::new(SeededRng::new(seed)))
+}

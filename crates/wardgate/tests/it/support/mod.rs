@@ -1,0 +1,9 @@
+//! One line gives a live system: `let t = TestGate::new().await; let alice = t.user("alice").signed_in().await;`
+
+mod gate;
+mod personas;
+mod request;
+
+pub use gate::{PASSWORD, TestGate};
+pub use personas::Persona;
+pub use request::{Reply, Request};
