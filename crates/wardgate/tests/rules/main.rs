@@ -1,0 +1,12 @@
+//! The rules of ARCHITECTURE.md that the compiler does not hold: who may import whom, SQL that both engines take,
+//! one schema on both, and pages that are made from code.
+
+#![expect(clippy::unwrap_used, reason = "this whole program is a test")]
+
+mod docs_current;
+mod layering;
+mod layers;
+mod schema;
+mod source;
+mod sql;
+mod tokens;
