@@ -6,6 +6,7 @@
 mod docs_current;
 mod layering;
 mod layers;
+mod pages;
 mod schema;
 mod source;
 mod sql;
