@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Folders that hold what others made.
+const SKIPPED: &[&str] = &["target", ".venv", ".git"];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
@@ -33,6 +36,41 @@ fn missing(page: &str) -> Vec<String> {
     missing
 }
 
+/// All files below `folder` whose name ends so.
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if path.is_dir() && !SKIPPED.contains(&name) {
+            found.extend(files(&path, extension));
+        } else if name.ends_with(extension) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// Numbers such as S-041; `RS-256` is none.
+fn requirements(text: &str) -> Vec<&str> {
+    let begins = |at: usize| !text[..at].ends_with(|before: char| before.is_ascii_alphanumeric());
+    let number =
+        |at: usize| text.get(at..at + 5).filter(|name| name[2..].bytes().all(|b| b.is_ascii_digit()));
+    text.match_indices("S-").filter(|(at, _)| begins(*at)).filter_map(|(at, _)| number(at)).collect()
+}
+
+#[test]
+fn every_requirement_that_code_names_is_listed() {
+    let page = fs::read_to_string(root().join("docs/security-requirements.md")).unwrap();
+    let mut unlisted = Vec::new();
+    for file in files(&root().join("crates"), ".rs") {
+        let text = fs::read_to_string(&file).unwrap();
+        let unknown = requirements(&text).into_iter().filter(|name| !page.contains(&format!("| {name} |")));
+        unlisted.extend(unknown.map(|name| format!("{}: {name}", file.display())));
+    }
+    assert_eq!(unlisted, Vec::<String>::new());
+}
+
 #[test]
 fn the_map_names_files_and_functions_that_are_there() {
     let page = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
@@ -45,4 +83,11 @@ fn what_is_not_there_is_missed() {
     let page = "`gate.rs` `model.rs` `web/*` `router.rs::layered` `web/body.rs` `router.rs::lay` `web/boby.rs` \
                 `crates/wardgate-store/src/tx.rs` `authn/nobody.rs::f`";
     assert_eq!(missing(page), ["router.rs::lay", "web/boby.rs", "authn/nobody.rs::f"]);
+}
+
+#[test]
+fn requirements_are_found() {
+    // Put together here, so that the list need not have it.
+    let text = ["(S-", "001) RS-256 S-", "9999 S-12"].concat();
+    assert_eq!(requirements(&text), [["S-", "001"].concat(), ["S-", "999"].concat()]);
 }
