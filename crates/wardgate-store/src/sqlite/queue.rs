@@ -65,3 +65,31 @@ pub(super) fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Resul
     let started = thread::Builder::new().name(name).spawn(work);
     started.map(|_| ()).map_err(|error| StoreError::unavailable(format!("cannot start a thread: {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn closing_waits_for_the_last_thread() {
+        let (queue, jobs, first) = Queue::new(1);
+        let second = first.clone();
+        let mut closing = Box::pin(queue.close());
+        assert!((&mut closing).now_or_never().is_none());
+        assert!(jobs.recv().is_err(), "the threads see that nothing more comes");
+        drop(first);
+        assert!((&mut closing).now_or_never().is_none());
+        drop(second);
+        assert!(closing.now_or_never().is_some());
+    }
+
+    #[test]
+    fn a_thread_that_died_is_noticed() {
+        let (queue, jobs, alive) = Queue::new(1);
+        assert_eq!(queue.still_open(), Ok(()));
+        drop((jobs, alive));
+        assert!(matches!(queue.still_open(), Err(StoreError::Unavailable(_))));
+    }
+}

@@ -3,7 +3,7 @@
 use std::future::pending;
 
 use futures_util::future::join_all;
-use wardgate_store::{Sql, StoreError, params, sql};
+use wardgate_store::{GlobalSql, Sql, StoreError, global_sql, params, sql};
 
 use crate::support::{
     A, NUMBER, add, add_note, block_writer, engines, gate, is_sqlite, names, number, open_again, start,
@@ -162,5 +162,25 @@ async fn a_read_sees_one_state_and_a_lookup_the_latest() {
         }
         drop(open);
         assert_eq!(reading.await, Ok((1, 1)));
+    }
+}
+
+#[tokio::test]
+async fn a_lookup_that_opens_a_transaction_pins_nobody_to_its_state_on_sqlite() {
+    const BEGIN: GlobalSql = global_sql!("BEGIN");
+    const COUNT: GlobalSql = global_sql!("SELECT count(*) FROM notes");
+    for scratch in engines().await.into_iter().filter(|scratch| is_sqlite(scratch.db())) {
+        let db = scratch.db();
+        let count: Result<(i64,), StoreError> = db
+            .lookup_global((), |tx, ()| {
+                Box::pin(async move {
+                    tx.all::<(i64,)>(BEGIN, &params![]).await?;
+                    tx.one(COUNT, &params![]).await
+                })
+            })
+            .await;
+        assert_eq!(count, Ok((0,)));
+        add_note(db, A, "a", 1).await.unwrap();
+        assert_eq!(number(db, A, "a").await, Some(1));
     }
 }

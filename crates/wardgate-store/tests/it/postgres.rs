@@ -70,6 +70,19 @@ async fn other_failures_are_not_tried_again() {
 }
 
 #[tokio::test]
+async fn a_panic_over_a_lost_race_is_still_a_panic() {
+    let Some(scratch) = on_postgres().await else { return };
+    install_lose_race(scratch.url()).await;
+    let panicked: Result<(i64,), StoreError> = scratch
+        .db()
+        .write_global((), |tx, ()| {
+            Box::pin(async move { Ok(tx.one(FAIL, &params!["40001"]).await.expect("on purpose")) })
+        })
+        .await;
+    assert!(matches!(panicked, Err(StoreError::Internal(_))), "{panicked:?}");
+}
+
+#[tokio::test]
 async fn real_serialization_failures_are_settled() {
     const SERIALIZABLE: GlobalSql = global_sql!("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE");
     const COUNT: GlobalSql = global_sql!("SELECT count(*) FROM notes");

@@ -173,7 +173,9 @@ fn a_body_that_ends_the_outer_transaction_is_noticed() {
     let (first, second) = (bench.submit(1, Act::Good), bench.submit(2, Act::Commit));
     let mut third = bench.submit(3, Act::Good);
     let conn = bench.batch(conn, 256);
-    assert!(is_unavailable(first) && is_unavailable(second));
+    assert!(is_unavailable(first));
+    let noticed = { second }.try_recv().unwrap();
+    assert!(matches!(&noticed, Err(StoreError::Unavailable(text)) if text.contains("rolled")), "{noticed:?}");
     bench.batch(conn, 256);
     assert_eq!(third.try_recv().unwrap(), Ok(3));
 }
@@ -189,6 +191,21 @@ fn a_failed_commit_fails_errors_and_reads_as_well() {
     let mut later = bench.submit(5, Act::Good);
     bench.batch(conn, 256);
     assert_eq!(later.try_recv().unwrap(), Ok(5));
+}
+
+#[test]
+fn a_destructor_that_panics_harms_no_neighbour() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("on purpose");
+        }
+    }
+    let (bench, conn) = Bench::new();
+    drop(bench.submit_body(Bomb, |_, _| Box::pin(ready(Ok(0)))));
+    let mut neighbour = bench.submit(1, Act::Good);
+    bench.batch(conn, 256);
+    assert_eq!(neighbour.try_recv().unwrap(), Ok(1));
 }
 
 #[test]
