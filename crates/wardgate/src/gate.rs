@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use wardgate_store::Db;
+use wardgate_store::{Db, DbOptions, StoreError};
 
 use crate::authn::RequireRole;
 use crate::environment::Environment;
@@ -96,6 +96,14 @@ impl Wardgate {
     /// The OpenAPI 3.1 description of the routes.
     pub fn openapi() -> serde_json::Value {
         router::description()
+    }
+
+    /// The names of the migrations that a database still lacks, oldest first; it is changed in no way.
+    pub async fn pending_migrations(database: DbOptions) -> Result<Vec<&'static str>, StoreError> {
+        let db = Db::open(database).await?;
+        let pending = db.pending(MIGRATIONS).await;
+        db.close().await;
+        Ok(pending?.missing.iter().map(|migration| migration.name).collect())
     }
 
     /// A layer that lets only users with `role`, or one above it, through to a subtree.

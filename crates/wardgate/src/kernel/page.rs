@@ -23,6 +23,11 @@ pub struct Position {
     pub id: Uuid,
 }
 
+impl Position {
+    /// Before everything.
+    pub const BEGINNING: Self = Self { at: Timestamp::from_millis(i64::MIN), id: Uuid::nil() };
+}
+
 /// Which page is wanted.
 #[derive(Debug, Clone, Copy)]
 pub struct PageRequest {

@@ -57,7 +57,7 @@ async fn every_fault_of_a_registration_is_told_at_once_and_nothing_is_made() {
         ["#/email", "#/password", "#/name", "#/email_verified", "#/role"].map(str::to_owned)
     );
     let (users, _) =
-        t.gate.users().list(wardgate::TenantId::DEFAULT, wardgate::PageRequest::FIRST).await.unwrap();
+        t.gate.accounts().list(wardgate::TenantId::DEFAULT, wardgate::PageRequest::FIRST).await.unwrap();
     assert!(users.is_empty());
 }
 

@@ -32,7 +32,7 @@ fn bodies(alice: &Persona<'_>) -> Vec<(&'static str, &'static str, Value)> {
 
 async fn snapshot(t: &TestGate) -> String {
     let (users, _) =
-        t.gate.users().list(wardgate::TenantId::DEFAULT, wardgate::PageRequest::FIRST).await.unwrap();
+        t.gate.accounts().list(wardgate::TenantId::DEFAULT, wardgate::PageRequest::FIRST).await.unwrap();
     let records = t.gate.audit().newest(200).await.unwrap().len();
     format!("{users:?} {records}")
 }

@@ -1,7 +1,12 @@
 //! Everything through the front door: HTTP requests against the real router and a real database. On SQLite in a
 //! temporary file, and on PostgreSQL when `WARDGATE_TEST_POSTGRES` names a server.
 
-#![allow(unreachable_pub, missing_docs, reason = "a test binary has no public face")]
+#![allow(
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "tests may fail loudly, and have no public face"
+)]
 
 mod account;
 mod audit;

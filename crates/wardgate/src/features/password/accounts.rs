@@ -12,6 +12,7 @@ use crate::features::roles::{self, BuiltinRole, Roles};
 use crate::features::users::{self, NewUser, User};
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{TenantId, UserId};
+use crate::kernel::page::{PageRequest, Position};
 use crate::kernel::source::Source;
 use crate::kernel::time::Timestamp;
 
@@ -102,6 +103,37 @@ impl Accounts {
     ) -> Result<Account, AuthError> {
         let account = self.prepare(new, password, role, actor, source).await?;
         self.env.db.write(tenant.into(), account, |tx, account| Box::pin(write(tx, account))).await
+    }
+
+    /// The user with their roles, or [`AuthError::NotFound`].
+    pub async fn get(&self, tenant: TenantId, id: UserId) -> Result<Account, AuthError> {
+        let found = self.env.db.read(tenant.into(), id, |tx, id| {
+            Box::pin(async move {
+                let user = users::find(tx, *id).await?.ok_or(AuthError::NotFound)?;
+                let roles = roles::of(tx, user.id).await?;
+                Ok(Account { user, roles })
+            })
+        });
+        found.await
+    }
+
+    /// A page of users with their roles, newest first, and where the next one begins. Two queries a page.
+    pub async fn list(
+        &self,
+        tenant: TenantId,
+        page: PageRequest,
+    ) -> Result<(Vec<Account>, Option<Position>), AuthError> {
+        let rows = self.env.db.read(tenant.into(), page, |tx, page| {
+            Box::pin(async move {
+                let users = users::list(tx, page).await?;
+                let ids: Vec<UserId> = users.iter().map(|user| user.id).collect();
+                let mut roles = roles::of_all(tx, &ids).await?;
+                let account =
+                    |user: User| Account { roles: roles.remove(&user.id).unwrap_or_default(), user };
+                Ok::<_, AuthError>(users.into_iter().map(account).collect())
+            })
+        });
+        Ok(page.split(rows.await?, |account: &Account| account.user.position()))
     }
 
     /// Checks and hashes, without writing anything.

@@ -5,4 +5,4 @@ mod service;
 mod store;
 
 pub use model::{BuiltinRole, Roles, UnknownRole};
-pub(crate) use service::{assign_only, holders, of};
+pub(crate) use service::{assign_only, holders, of, of_all};

@@ -1,5 +1,7 @@
 //! Reads and writes who has which role. These run inside the transactions of others.
 
+use std::collections::HashMap;
+
 use wardgate_store::{StoreError, Tx};
 
 use super::model::{BuiltinRole, Roles};
@@ -12,6 +14,18 @@ use crate::kernel::ids::UserId;
 pub(crate) async fn of(tx: &mut Tx, user: UserId) -> Result<Roles, StoreError> {
     let rows = store::of_user(tx, user).await?;
     Ok(Roles::new(rows.iter().filter_map(|(name,)| name.parse().ok()).collect()))
+}
+
+/// The roles of each of a page of users. Ids sort by age, so that a page is a narrow range of them.
+pub(crate) async fn of_all(tx: &mut Tx, users: &[UserId]) -> Result<HashMap<UserId, Roles>, StoreError> {
+    let (Some(first), Some(last)) = (users.iter().min(), users.iter().max()) else {
+        return Ok(HashMap::new());
+    };
+    let mut names: HashMap<UserId, Vec<BuiltinRole>> = HashMap::new();
+    for (user, name) in store::of_range(tx, *first, *last).await? {
+        names.entry(user).or_default().extend(name.parse::<BuiltinRole>().ok());
+    }
+    Ok(names.into_iter().map(|(user, roles)| (user, Roles::new(roles))).collect())
 }
 
 /// Everybody who has the role, active or not.

@@ -29,7 +29,7 @@ impl User {
         self.disabled_at.is_none()
     }
 
-    pub(super) fn position(&self) -> Position {
+    pub(crate) fn position(&self) -> Position {
         Position { at: self.created_at, id: self.id.as_uuid() }
     }
 }

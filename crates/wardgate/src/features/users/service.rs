@@ -11,7 +11,7 @@ use crate::features::audit::{self, Action, Actor, Audit};
 use crate::kernel::email::normalize_identifier;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{TenantId, UserId};
-use crate::kernel::page::{PageRequest, Position};
+use crate::kernel::page::PageRequest;
 use crate::kernel::source::Source;
 use crate::kernel::time::Timestamp;
 
@@ -29,6 +29,11 @@ pub(crate) async fn find(tx: &mut Tx, id: UserId) -> Result<Option<User>, StoreE
 /// The user that a typed identifier names, however it is spelled (S-014).
 pub(crate) async fn find_for_sign_in(tx: &mut Tx, normalized: &str) -> Result<Option<User>, StoreError> {
     store::by_email(tx, normalized).await
+}
+
+/// A page of users, newest first, and one more if there is a next page.
+pub(crate) async fn list(tx: &mut Tx, page: &PageRequest) -> Result<Vec<User>, StoreError> {
+    store::list(tx, page.start(), page.fetch()).await
 }
 
 /// Makes the account; [`AuthError::EmailTaken`] if the address has one.
@@ -81,24 +86,6 @@ impl Users {
             })
             .await?
             .ok_or(AuthError::NotFound)
-    }
-
-    /// A page of users, newest first, and where the next one begins.
-    pub async fn list(
-        &self,
-        tenant: TenantId,
-        page: PageRequest,
-    ) -> Result<(Vec<User>, Option<Position>), AuthError> {
-        let rows = self
-            .env
-            .db
-            .read(tenant.into(), page, |tx, page| {
-                Box::pin(
-                    async move { Ok::<_, AuthError>(store::list(tx, page.start(), page.fetch()).await?) },
-                )
-            })
-            .await?;
-        Ok(page.split(rows, User::position))
     }
 
     /// Gives the user another name, or none.

@@ -1,0 +1,143 @@
+//! How fast, how small: ratios against a floor measured in the same run, on loopback, with one client.
+//!
+//! `cargo bench -p wardgate-server --bench load` takes about two minutes and prints a table in Markdown.
+//! The floor is a bare axum handler that verifies the same token, with the same runtime, in a process of its own.
+
+mod client;
+mod floor;
+mod measure;
+mod server;
+
+use std::time::Duration;
+
+use client::Connection;
+use measure::{Latencies, median, rate};
+use server::{Server, binary_size_mb};
+
+/// How long one cell is measured.
+const CELL: Duration = Duration::from_secs(4);
+/// Cells of a row; the median counts.
+const ROUNDS: usize = 3;
+
+fn main() {
+    if std::env::args().any(|argument| argument == "floor-server") {
+        return floor::serve();
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(run());
+}
+
+async fn run() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::start(folder.path(), &[]);
+    let tokens = server.sign_up("ada@example.com").await;
+    let floor = server.start_floor(&tokens.access).await;
+    println!("| what | floor | Wardgate | ratio | asked |\n|---|---|---|---|---|");
+    authenticated(&server, &floor, &tokens.access).await;
+    logins(&server).await;
+    latency_beside_logins(&server, &tokens.access).await;
+    let idle_floor = floor.rate_of_verifying().await;
+    refreshes(&server, idle_floor).await;
+    size(folder.path(), server);
+}
+
+/// `GET /auth/me` with 64 connections against the bare handler.
+async fn authenticated(server: &Server, floor: &floor::Floor, access: &str) {
+    let (mut floors, mut ours) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        floors.push(rate(floor.address, 64, CELL, &floor.request).await);
+        ours.push(rate(server.address, 64, CELL, &client::get("/auth/me", access)).await);
+    }
+    let (floor, ours) = (median(floors), median(ours));
+    let row = |name: &str, floor: f64, ours: f64, asked: &str, unit: &str| {
+        println!("| {name} | {floor:.1} {unit} | {ours:.1} {unit} | {:.2} | {asked} |", ours / floor);
+    };
+    row("`GET /auth/me`, 64 connections", floor.per_second, ours.per_second, "≥ 0.7", "req/s");
+    row("its p99", floor.p99_ms, ours.p99_ms, "≤ 2", "ms");
+}
+
+/// Sign-ins a second with 8 clients against the same hash in a bare loop on every core.
+async fn logins(server: &Server) {
+    let (mut bare, mut ours) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        bare.push(tokio::task::spawn_blocking(|| measure::bare_hashes(CELL)).await.expect("the loop ends"));
+        ours.push(rate(server.address, 8, CELL, &server.login_request()).await.per_second);
+    }
+    let (bare, ours) = (measure::median_of(bare), measure::median_of(ours));
+    println!("| sign-ins, 8 clients | {bare:.1} hashes/s | {ours:.1} /s | {:.2} | ≥ 0.9 |", ours / bare);
+}
+
+/// One `GET /auth/me` every 20 ms, alone and while 16 clients sign in without pause.
+async fn latency_beside_logins(server: &Server, access: &str) {
+    let idle = paced(server, access).await;
+    let address = server.address;
+    let login = server.login_request();
+    let storm = tokio::spawn(async move { rate(address, 16, CELL + CELL / 2, &login).await });
+    tokio::time::sleep(CELL / 4).await;
+    let busy = paced(server, access).await;
+    let rate = storm.await.expect("the storm ends").per_second;
+    println!(
+        "| p99 of one `GET /auth/me` every 20 ms: idle, beside 16 clients signing in ({rate:.1} /s) | {:.2} ms | {:.2} ms | {:.2} | ≤ 3 |",
+        idle.p99_ms(),
+        busy.p99_ms(),
+        busy.p99_ms() / idle.p99_ms()
+    );
+}
+
+async fn paced(server: &Server, access: &str) -> Latencies {
+    let mut connection = Connection::open(server.address).await;
+    let request = client::get("/auth/me", access);
+    let mut latencies = Latencies::default();
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    for _ in 0..CELL.as_millis() / 20 {
+        ticks.tick().await;
+        latencies.push(connection.timed(&request).await);
+    }
+    latencies
+}
+
+/// Durable refreshes with 64 clients, each its own family: against a batch of one, and against the floor.
+async fn refreshes(server: &Server, floor_rate: f64) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let single = Server::start(folder.path(), &[("WARDGATE_DATABASE__COMMIT_BATCH", "1")]);
+    single.sign_up("ada@example.com").await;
+    let (mut ones, mut ours) = (Vec::new(), Vec::new());
+    let (single_families, our_families) = (single.families(64).await, server.families(64).await);
+    let (mut single_families, mut our_families) = (single_families, our_families);
+    for _ in 0..ROUNDS {
+        ones.push(server::refresh_rate(single.address, &mut single_families, CELL).await);
+        ours.push(server::refresh_rate(server.address, &mut our_families, CELL).await);
+    }
+    let (ones, ours) = (measure::median_of(ones), measure::median_of(ours));
+    println!(
+        "| durable refreshes, 64 clients: one a commit, many a commit | {ones:.0} /s | {ours:.0} /s | {:.2} | ≥ 2, or the next row |",
+        ours / ones
+    );
+    println!(
+        "| the same against the floor's verifying | {floor_rate:.0} /s | {ours:.0} /s | {:.2} | ≥ 0.4 |",
+        ours / floor_rate
+    );
+}
+
+/// Memory, start and binary.
+fn size(folder: &std::path::Path, server: Server) {
+    drop(server);
+    let mut starts: Vec<f64> = (0..5)
+        .map(|_| {
+            let server = Server::start(folder, &[]);
+            let first = server.first_answer_ms();
+            drop(server);
+            first
+        })
+        .collect();
+    starts.sort_by(f64::total_cmp);
+    let server = Server::start(folder, &[]);
+    server.first_answer_ms();
+    std::thread::sleep(Duration::from_secs(1));
+    println!("| idle resident memory | – | {:.1} MB | – | ≤ 25 |", server.resident_mb());
+    println!(
+        "| start to first 200 on an existing folder | – | {:.0} ms | – | ≤ 150 |",
+        starts[starts.len() / 2]
+    );
+    println!("| release binary | – | {:.1} MB | – | ≤ 25 |", binary_size_mb());
+}

@@ -1,0 +1,231 @@
+//! The command line: names, flags and their help.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Parser, Subcommand};
+use clap_complete::Shell;
+use wardgate::{BuiltinRole, UserId};
+
+/// Authentication for APIs: one server beside yours, with users, sessions and signing keys in one place.
+#[derive(Debug, Parser)]
+#[command(name = "wardgate", version, arg_required_else_help = true)]
+#[command(after_help = "First steps: `wardgate serve --dev`, then follow what it prints.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Common {
+    /// Where the SQLite file lies, and the master key that --dev made; other files may lie there too
+    #[arg(long, global = true, value_name = "DIR", default_value = "./wardgate-data")]
+    pub(crate) data_dir: PathBuf,
+    /// Configuration file [default: wardgate.toml in the working directory, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print JSON, for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server
+    Serve(Serve),
+    /// Check, show and describe the configuration
+    #[command(subcommand)]
+    Config(Config),
+    /// Bring the database up to date; `serve` does that by itself
+    Migrate(Migrate),
+    /// Make, look at and change users
+    #[command(subcommand)]
+    User(User),
+    /// Look at signing keys, replace and withdraw them
+    #[command(subcommand)]
+    Key(Key),
+    /// Read the audit log
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Print the OpenAPI description of the HTTP interface
+    Openapi,
+    /// Print the completions of a shell
+    Completions {
+        /// For which shell
+        shell: Shell,
+    },
+}
+
+/// `serve`
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Run a development server: on loopback only, with keys of its own in the data folder
+    #[arg(long)]
+    pub(crate) dev: bool,
+    /// Address and port to listen on; under --dev port 0 picks a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
+}
+
+/// `config …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Report every fault by the rules of production
+    Check,
+    /// Print the settings in force and where each comes from; secrets are masked
+    Show,
+    /// Print a JSON Schema of the configuration file, for editors
+    Schema,
+}
+
+/// `migrate`
+#[derive(Debug, Args)]
+pub(crate) struct Migrate {
+    /// Only list what is missing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// `user …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// Make a user, whose address counts as verified
+    Create {
+        /// The address to sign in with
+        #[arg(long)]
+        email: String,
+        /// What the user likes to be called
+        #[arg(long)]
+        name: Option<String>,
+        /// user, admin or superadmin
+        #[arg(long, default_value_t = BuiltinRole::User)]
+        role: BuiltinRole,
+        #[command(flatten)]
+        password: PasswordStdin,
+    },
+    /// List the users, newest first
+    List,
+    /// Show one user
+    #[command(group = ArgGroup::new("who").required(true).args(["email", "id"]))]
+    Show {
+        /// The address, in any spelling
+        #[arg(long)]
+        email: Option<String>,
+        /// The id, usr_…
+        #[arg(long)]
+        id: Option<UserId>,
+    },
+    /// Set the password; every session of the user ends
+    SetPassword {
+        #[command(flatten)]
+        who: ByEmail,
+        #[command(flatten)]
+        password: PasswordStdin,
+    },
+    /// Give the user this role instead of the present one
+    SetRole {
+        #[command(flatten)]
+        who: ByEmail,
+        /// user, admin or superadmin
+        #[arg(long)]
+        role: BuiltinRole,
+    },
+    /// Keep the user from signing in and acting; every session ends
+    Disable(ByEmail),
+    /// Let the user sign in again; ended sessions stay ended
+    Enable(ByEmail),
+    /// Remove the user with sessions, tokens and roles
+    Delete {
+        #[command(flatten)]
+        who: ByEmail,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// The user that a command is about.
+#[derive(Debug, Args)]
+pub(crate) struct ByEmail {
+    /// The user's address, in any spelling
+    #[arg(long)]
+    pub(crate) email: String,
+}
+
+/// Other users see the arguments of every process (`ps`), so there is no flag that takes the password itself.
+#[derive(Debug, Args)]
+pub(crate) struct PasswordStdin {
+    /// Read the password from standard input: one line
+    #[arg(long, required = true)]
+    password_stdin: bool,
+}
+
+/// `key …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// List the signing keys, newest first
+    List,
+    /// Publish a new key, which takes over in an hour; tokens stay good
+    Rotate,
+    /// Withdraw a key that may be in wrong hands; outlived keys retire by themselves
+    Retire {
+        /// The key's id, as `key list` shows it
+        kid: String,
+        /// Say that every token the key has signed ends at once
+        #[arg(long, required = true)]
+        now: bool,
+    },
+}
+
+/// `audit …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Print the newest records, the newest last
+    Tail {
+        /// How many
+        #[arg(short = 'n', long = "lines", value_name = "N", default_value_t = 20,
+              value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        lines: u32,
+        /// Go on with what comes
+        #[arg(short, long)]
+        follow: bool,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn there_is_no_flag_that_takes_a_password() {
+        for verb in ["create", "set-password"] {
+            let line = ["wardgate", "user", verb, "--email", "a@b.de", "--password", "hunter2"];
+            let refusal = Cli::try_parse_from(line).unwrap_err().to_string();
+            assert!(refusal.contains("--password-stdin"), "{refusal}");
+            assert!(!refusal.contains("hunter2"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_not_withdrawn_by_a_slip() {
+        assert!(Cli::try_parse_from(["wardgate", "key", "retire", "key_1"]).is_err());
+        assert!(Cli::try_parse_from(["wardgate", "key", "retire", "key_1", "--now"]).is_ok());
+    }
+
+    #[test]
+    fn an_unknown_role_is_answered_with_those_there_are() {
+        let line = ["wardgate", "user", "set-role", "--email", "a@b.de", "--role", "root"];
+        let refusal = Cli::try_parse_from(line).unwrap_err().to_string();
+        assert!(refusal.contains("user, admin and superadmin"), "{refusal}");
+    }
+}

@@ -1,0 +1,59 @@
+//! `wardgate key`.
+
+use std::io;
+
+use serde_json::json;
+use wardgate::{Actor, AuthError, KeyView, TenantId};
+
+use crate::cli::{Common, Key};
+use crate::failure::Failure;
+use crate::output::{self, List};
+
+/// Runs the command.
+///
+/// # Errors
+/// An unknown key; rotating a secret that only the operator can change.
+pub(crate) async fn run(common: &Common, command: &Key) -> Result<(), Failure> {
+    let gate = super::open(common).await?;
+    let (keys, source, tenant) = (gate.keys(), gate.own_source(), TenantId::DEFAULT);
+    let out = &mut io::stdout().lock();
+    match command {
+        Key::List => {
+            let header = ["KEY ID", "ALGORITHM", "STATE", "SIGNS FROM", "RETIRED"];
+            let mut list = List::new(common.json, header);
+            list.batch(out, &keys.list(tenant).await?, cells)?;
+            list.end(out)?;
+        }
+        Key::Rotate => {
+            let kid = keys.rotate(tenant, Actor::CommandLine, &source).await?;
+            done(common, out, &kid, "published", "it signs from an hour from now on")?;
+        }
+        Key::Retire { kid, .. } => {
+            let retired = keys.retire_now(tenant, kid, Actor::CommandLine, &source).await;
+            retired.map_err(|error| match error {
+                AuthError::NotFound => {
+                    Failure::refused(format!("no open key {kid:?}: see `wardgate key list`"))
+                }
+                other => other.into(),
+            })?;
+            done(common, out, kid, "retired", "its tokens are refused from now on")?;
+        }
+    }
+    gate.close().await;
+    Ok(())
+}
+
+fn done(common: &Common, out: &mut impl io::Write, kid: &str, verb: &str, then: &str) -> io::Result<()> {
+    if common.json {
+        output::json(out, &json!({ "kid": kid }))
+    } else {
+        writeln!(out, "{verb} {kid}: {then}")
+    }
+}
+
+fn cells(key: &KeyView) -> [String; 5] {
+    let state = serde_json::to_value(key.state).ok().and_then(|state| state.as_str().map(str::to_owned));
+    let retired = key.retired_at.map_or("-".to_owned(), |at| at.to_string());
+    let algorithm = key.algorithm.to_string();
+    [key.kid.clone(), algorithm, state.unwrap_or_default(), key.activates_at.to_string(), retired]
+}

@@ -1,0 +1,190 @@
+//! `serve`: from a configuration to a server that stops when it is told to.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use axum_server::Handle;
+use axum_server::accept::NoDelayAcceptor;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use wardgate::{MasterKey, Wardgate};
+use zeroize::Zeroizing;
+
+use crate::banner::Banner;
+use crate::cli::{Common, Serve};
+use crate::config::{Config, Flag, Format, Mode, Telemetry};
+use crate::datadir::{DataDir, ServerLock};
+use crate::failure::Failure;
+use crate::wire;
+
+/// A client that sends its head slower than this holds a connection for nothing (S-145).
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Above the 16 KiB at which our own 431 says what to do.
+const HTTP1_BUFFER: usize = 64 * 1024;
+const HTTP2_HEADER_LIST: u32 = 32 * 1024;
+const HTTP2_STREAMS: u32 = 100;
+
+/// Requests and closing together leave the process gone within ten seconds of the signal.
+const LONGEST_GRACE: Duration = Duration::from_secs(9);
+const CLOSING: Duration = Duration::from_millis(800);
+
+/// A server about to start: all that can be refused was looked at.
+struct Start {
+    mode: Mode,
+    config: Config,
+    data: DataDir,
+    database: wardgate::DatabaseUrl,
+    master_key: MasterKey,
+    listener: TcpListener,
+    address: SocketAddr,
+    json: bool,
+    _lock: Option<ServerLock>,
+}
+
+/// Runs until a signal; returns once everything accepted is answered and on the disk.
+///
+/// # Errors
+/// Whatever keeps it from starting.
+pub(crate) fn run(args: Serve, common: &Common) -> Result<(), Failure> {
+    let start = prepare(args, common)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(start.serve());
+    // A thread that still works for a client that has gone must not hold the process up.
+    runtime.shutdown_background();
+    result
+}
+
+fn prepare(args: Serve, common: &Common) -> Result<Start, Failure> {
+    let mode = if args.dev { Mode::Dev } else { Mode::Production };
+    let listen = args.listen.map(|value| Flag { name: "--listen", setting: "server.listen", value });
+    let config = wire::settings(common, listen.as_slice(), mode)?;
+    log_to_stderr(&config.telemetry);
+    let data = DataDir::new(&common.data_dir);
+    let database = data.database(&config.database.url)?;
+    let given = wire::master_key(&config)?;
+    if given.is_none() {
+        data.refuse_keyless(&database)?;
+    }
+    // Before the port: of two servers on one folder the second should hear about the folder.
+    let lock = ServerLock::take(&database)?;
+    let master_key = given.map_or_else(|| data.master_key_or_new(), Ok)?;
+    let (listener, address) = listen_on(config.server.listen)?;
+    Ok(Start { mode, config, data, database, master_key, listener, address, json: common.json, _lock: lock })
+}
+
+fn listen_on(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+    let listener = TcpListener::bind(address);
+    let listener = listener.and_then(|listener| listener.local_addr().map(|address| (listener, address)));
+    listener.map_err(|error| {
+        Failure::refused(format!(
+            "cannot listen on {address}: {error}. Choose another address with --listen, such as \
+             --listen 127.0.0.1:{}",
+            if address.port() == 8081 { 8082 } else { 8081 }
+        ))
+    })
+}
+
+fn log_to_stderr(telemetry: &Telemetry) {
+    let filter = EnvFilter::new(&telemetry.log);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match telemetry.format {
+        Format::Text => lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init(),
+        Format::Json => lines.json().init(),
+    }
+}
+
+impl Start {
+    async fn serve(self) -> Result<(), Failure> {
+        let signals = Signals::listen()?;
+        let origin = format!("http://{}", self.address);
+        let issuer = self.config.server.issuer.clone().unwrap_or_else(|| origin.clone());
+        let gate = wire::builder(&self.config, self.mode)?
+            .issuer(issuer)
+            .database(wire::db_options(self.database.clone(), &self.config.database))
+            .master_key(self.master_key)
+            .build()
+            .await?;
+        let banner = Banner {
+            docs: self.config.server.docs.then(|| format!("{origin}/docs")),
+            data: match &self.database {
+                wardgate::DatabaseUrl::Sqlite(_) => self.data.shown(),
+                server => server.to_string(),
+            },
+            setup: setup_link(&gate, self.mode, &origin).await?,
+            dev: self.mode == Mode::Dev,
+            listening: origin,
+        };
+        // Nobody reading is no reason not to serve.
+        let _ = banner.print(&mut io::stdout().lock(), self.json);
+        drop(banner);
+        answer(&gate, self.listener, self.config.server.shutdown_grace, signals).await
+    }
+}
+
+/// Each start without a superadmin makes a new link, which kills the one before.
+async fn setup_link(gate: &Wardgate, mode: Mode, origin: &str) -> Result<Option<Zeroizing<String>>, Failure> {
+    if mode != Mode::Dev {
+        return Ok(None);
+    }
+    let token = gate.setup().new_link(&gate.own_source()).await?;
+    // A fragment stays in the browser: no access log has it.
+    Ok(token.map(|token| Zeroizing::new(format!("{origin}/setup#token={}", token.as_str()))))
+}
+
+async fn answer(
+    gate: &Wardgate,
+    listener: TcpListener,
+    grace: Duration,
+    signals: Signals,
+) -> Result<(), Failure> {
+    let handle = Handle::new();
+    // An answer is often one small segment, which Nagle's algorithm would hold back for the client's late ACK.
+    let mut server = axum_server::from_tcp(listener)?
+        .acceptor(NoDelayAcceptor::new())
+        .handle(handle.clone())
+        .first_request_timeout(HEAD_TIMEOUT);
+    server.http_builder().http1().header_read_timeout(HEAD_TIMEOUT).max_buf_size(HTTP1_BUFFER);
+    server
+        .http_builder()
+        .http2()
+        .max_concurrent_streams(HTTP2_STREAMS)
+        .max_header_list_size(HTTP2_HEADER_LIST);
+    tokio::spawn(stop_on_signal(gate.clone(), handle, grace.min(LONGEST_GRACE), signals));
+    server.serve(gate.into_app().into_make_service_with_connect_info::<SocketAddr>()).await?;
+    // What was answered is committed; this only ends idle threads and folds the write-ahead log in.
+    let _ = tokio::time::timeout(CLOSING, gate.close()).await;
+    Ok(())
+}
+
+async fn stop_on_signal(gate: Wardgate, handle: Handle<SocketAddr>, grace: Duration, mut signals: Signals) {
+    let name = signals.next().await;
+    tracing::info!(signal = name, "stopping");
+    gate.begin_stop();
+    handle.graceful_shutdown(Some(grace));
+    let name = signals.next().await;
+    tracing::warn!(signal = name, "a second signal: gone at once");
+    std::process::exit(1);
+}
+
+/// The two signals that ask a process to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on the signals no longer end the process by themselves.
+    fn listen() -> io::Result<Self> {
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

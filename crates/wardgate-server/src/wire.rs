@@ -1,0 +1,141 @@
+//! From the configuration to the library: reads its layers, and hands each setting on.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use wardgate::{
+    Algorithm, Builder, CorsOrigins, DatabaseUrl, DbOptions, DeniedPasswords, HashPoolSettings, MasterKey,
+    Network, PasswordPolicy, RegistrationMode, Scheme, Stage, Wardgate, WebSettings,
+};
+use zeroize::Zeroizing;
+
+use crate::cli::Common;
+use crate::config::{self, Config, ConfigFile, Database, Flag, Mode, RawConfig, Registration, Signing};
+use crate::failure::Failure;
+
+/// All layers of the configuration as they are given, not judged yet.
+///
+/// # Errors
+/// A file that cannot be read.
+pub(crate) fn read(common: &Common, flags: &[Flag]) -> Result<RawConfig, Failure> {
+    let files = ConfigFile::find(common.config.as_deref(), Path::new("")).map_err(Failure::Configuration)?;
+    Ok(config::load(&files, config::of_process(), flags))
+}
+
+/// The configuration judged by the rules of `mode`.
+///
+/// # Errors
+/// All faults.
+pub(crate) fn settings(common: &Common, flags: &[Flag], mode: Mode) -> Result<Config, Failure> {
+    Config::check(&read(common, flags)?, mode).map_err(Failure::Configuration)
+}
+
+/// The master key that the configuration gives, if it does.
+///
+/// # Errors
+/// The library refuses some keys that the configuration lets pass outside production, such as placeholders.
+pub(crate) fn master_key(config: &Config) -> Result<Option<MasterKey>, Failure> {
+    let Some(bytes) = &config.server.master_key else { return Ok(None) };
+    let text = Zeroizing::new(STANDARD.encode(bytes.expose()));
+    let key = MasterKey::from_base64(&text);
+    key.map(Some).map_err(|error| Failure::Usage(format!("server.master_key: {error}")))
+}
+
+/// How the database is opened.
+pub(crate) fn db_options(url: DatabaseUrl, settings: &Database) -> DbOptions {
+    let (commit_batch, pool) = (settings.commit_batch, settings.pool_size);
+    DbOptions { commit_batch, pool, ..DbOptions::new(url) }
+}
+
+/// A builder with every setting but issuer, database and master key, which depend on the start.
+///
+/// # Errors
+/// A breach list that cannot be read.
+pub(crate) fn builder(config: &Config, mode: Mode) -> Result<Builder, Failure> {
+    let (password, tokens) = (&config.password, &config.tokens);
+    let builder = Wardgate::builder()
+        .key_rotation(tokens.key_rotation)
+        .access_ttl(tokens.access_ttl)
+        .refresh_idle_ttl(tokens.refresh_idle_ttl)
+        .refresh_max_ttl(tokens.refresh_max_ttl)
+        .refresh_grace(tokens.refresh_grace)
+        .scheme(scheme(password.scheme))
+        .policy(policy(password)?)
+        .hashing(hashing(password))
+        .registration(registration(config.registration))
+        .web(web(config, mode))
+        .stage(stage(mode));
+    let builder = match &tokens.audience {
+        Some(audience) => builder.audience(audience),
+        None => builder,
+    };
+    Ok(sign_with(builder, &tokens.signing))
+}
+
+fn sign_with(builder: Builder, signing: &Signing) -> Builder {
+    match signing {
+        Signing::EdDsa => builder.algorithm(Algorithm::EdDsa),
+        Signing::Es256 => builder.algorithm(Algorithm::Es256),
+        Signing::Rs256 => builder.algorithm(Algorithm::Rs256),
+        Signing::Hs256(secret) => builder.hs256_secret(Zeroizing::new(secret.expose().clone())),
+    }
+}
+
+/// Commands work on either stage: whoever may run them may do as much with a database client.
+fn stage(mode: Mode) -> Option<Stage> {
+    match mode {
+        Mode::Dev => Some(Stage::Development),
+        Mode::Production => Some(Stage::Production),
+        Mode::Tool => None,
+    }
+}
+
+fn scheme(scheme: config::Scheme) -> Scheme {
+    match scheme {
+        config::Scheme::Argon2id { memory_kib, iterations, parallelism } => {
+            Scheme::Argon2id { memory_kib, iterations, parallelism }
+        }
+        config::Scheme::Bcrypt { cost } => Scheme::Bcrypt { cost },
+    }
+}
+
+fn policy(password: &config::Password) -> Result<PasswordPolicy, Failure> {
+    let denied = password.breach_list.as_deref().map(denied).transpose()?;
+    Ok(PasswordPolicy { min_chars: password.min_length, denied })
+}
+
+fn denied(path: &Path) -> Result<Arc<DeniedPasswords>, Failure> {
+    let list = File::open(path).and_then(|file| DeniedPasswords::read(BufReader::new(file)));
+    let about = |error| Failure::Usage(format!("password.breach_list: {}: {error}", path.display()));
+    list.map(Arc::new).map_err(about)
+}
+
+fn hashing(password: &config::Password) -> HashPoolSettings {
+    HashPoolSettings {
+        threads: password.hash_threads.unwrap_or(HashPoolSettings::default().threads),
+        queue: password.hash_queue,
+        deadline: password.hash_deadline,
+    }
+}
+
+fn registration(mode: Registration) -> RegistrationMode {
+    match mode {
+        Registration::Open => RegistrationMode::Open,
+        Registration::Closed => RegistrationMode::Closed,
+    }
+}
+
+fn web(config: &Config, mode: Mode) -> WebSettings {
+    let server = &config.server;
+    let network = |network: &config::Network| Network::new(network.address, network.prefix);
+    WebSettings {
+        docs: server.docs,
+        cors: CorsOrigins { exact: server.cors.origins.clone(), any_loopback: server.cors.any_loopback },
+        trusted_proxies: server.trusted_proxies.iter().map(network).collect(),
+        loopback_hosts_only: mode == Mode::Dev,
+    }
+}
