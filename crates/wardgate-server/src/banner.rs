@@ -30,9 +30,9 @@ impl Banner {
     /// What writing gives; the server runs on without a reader.
     pub(crate) fn print(&self, out: &mut impl Write, json: bool) -> io::Result<()> {
         if json {
-            json_line(out, self)?
+            json_line(out, self)?;
         } else {
-            self.lines(out)?
+            self.lines(out)?;
         }
         out.flush()
     }

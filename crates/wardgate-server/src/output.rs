@@ -128,9 +128,10 @@ mod tests {
 
     #[test]
     fn batches_are_one_json_value() {
-        for batches in [&[][..], &[&[]], &[&[("a", 1)]], &[&[("a", 1), ("b", 2)], &[("c", 3)]]] {
+        let (none, one, two): (&[(&str, u32)], &[_], &[_]) = (&[], &[("a", 1)], &[("b", 2), ("c", 3)]);
+        for batches in [vec![], vec![none], vec![one], vec![one, two], vec![none, two, one]] {
             let expected: Vec<_> = batches.concat();
-            let read: serde_json::Value = serde_json::from_str(&listed(true, batches)).unwrap();
+            let read: serde_json::Value = serde_json::from_str(&listed(true, &batches)).unwrap();
             assert_eq!(read, serde_json::json!(expected));
         }
     }

@@ -1,6 +1,7 @@
 //! The JSON Schema of `wardgate.toml` and the page of documentation, both made from the embedded file and the
 //! tables of limits.
 
+#[cfg(test)]
 use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
@@ -11,6 +12,7 @@ use super::shape::{Kind, Section, Setting, shape};
 /// ECMA 262 pattern of what `duration::parse` reads.
 const DURATION: &str = "^(0|(?=[0-9])([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?)$";
 
+#[cfg(test)]
 const INTRODUCTION: &str = "\
 # Configuration
 
@@ -75,6 +77,7 @@ fn setting_schema(setting: &Setting) -> Value {
 }
 
 /// `docs/config.md`.
+#[cfg(test)]
 pub(crate) fn docs_page() -> String {
     let mut page = String::from(INTRODUCTION);
     for section in &shape().sections {
@@ -94,6 +97,7 @@ pub(crate) fn docs_page() -> String {
 }
 
 /// The line under a setting's description.
+#[cfg(test)]
 fn facts(setting: &Setting) -> String {
     let default = match setting.has_default {
         true => format!("Default: `{}`", setting.sample),

@@ -36,7 +36,6 @@ pub(crate) struct Server {
     pub(crate) listen: SocketAddr,
     /// `None` only outside production: under `--dev` it is then `http://` and the address really listened on.
     pub(crate) issuer: Option<String>,
-    pub(crate) behind_proxy: bool,
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) docs: bool,
     pub(crate) cors: Cors,
@@ -70,7 +69,6 @@ pub(super) fn check(checker: &mut Checker<'_>) -> Option<Server> {
     Some(Server {
         listen: listen?,
         issuer,
-        behind_proxy: raw.behind_proxy,
         trusted_proxies: trusted_proxies?,
         docs: raw.docs || (dev && !checker.is_given("server.docs")),
         cors: Cors { origins: origins?, any_loopback: dev },

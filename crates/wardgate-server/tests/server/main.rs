@@ -1,0 +1,13 @@
+//! The real binary: starting, refusing to start, stopping, commands beside it, and `kill -9` in the middle.
+
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    unreachable_pub,
+    reason = "tests may fail loudly, and have no public face"
+)]
+
+mod commands;
+mod crash;
+mod start;
+mod support;

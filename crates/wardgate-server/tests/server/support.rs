@@ -1,0 +1,129 @@
+//! Starts the binary and speaks HTTP to it.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+pub const PASSWORD: &str = "correct horse battery staple";
+
+pub struct Server {
+    pub process: Child,
+    pub base: String,
+    /// What it printed before the empty line.
+    pub banner: Vec<String>,
+}
+
+/// The program, with nothing of the caller's configuration.
+pub fn wardgate() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wardgate"));
+    command.env_clear().current_dir(std::env::temp_dir());
+    command
+}
+
+/// Runs a command on `folder` to its end.
+pub fn run(folder: &Path, arguments: &[&str]) -> Output {
+    wardgate().args(arguments).arg("--data-dir").arg(folder).output().unwrap()
+}
+
+/// As [`run`], with a line on standard input.
+pub fn run_with_input(folder: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut command = wardgate();
+    let command = command.args(arguments).arg("--data-dir").arg(folder);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+pub fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+pub fn stderr(output: &Output) -> String {
+    assert!(!output.status.success(), "{output:?}");
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+impl Server {
+    pub fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    pub fn start_with(folder: &Path, environment: &[(&str, &str)]) -> Self {
+        let mut command = wardgate();
+        command.args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder);
+        let mut process = command.envs(environment.iter().copied()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let banner: Vec<String> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+        std::thread::spawn(move || lines.for_each(drop));
+        let base =
+            banner.iter().find_map(|line| line.strip_prefix("listening on ")).expect("it listens").to_owned();
+        Self { process, base, banner }
+    }
+
+    /// The token of the one-use link, if one was printed.
+    pub fn setup_token(&self) -> Option<String> {
+        self.banner.iter().find_map(|line| Some(line.split_once("#token=")?.1.trim().to_owned()))
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        post(&self.base, path, body).expect("the server answers")
+    }
+
+    pub fn get(&self, path: &str, access: &str) -> (u16, Value) {
+        let request =
+            agent().get(format!("{}{path}", self.base)).header("authorization", format!("Bearer {access}"));
+        read(request.call()).expect("the server answers")
+    }
+
+    pub fn register(&self, email: &str) {
+        assert_eq!(self.post("/auth/register", &json!({ "email": email, "password": PASSWORD })).0, 201);
+    }
+
+    /// Access and refresh token.
+    pub fn log_in(&self, email: &str) -> (String, String) {
+        let (status, body) = self.post("/auth/login", &json!({ "email": email, "password": PASSWORD }));
+        assert_eq!(status, 200, "{body}");
+        tokens(&body)
+    }
+
+    pub fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    pub fn terminate(&self) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+pub fn tokens(body: &Value) -> (String, String) {
+    let text = |name: &str| body[name].as_str().unwrap().to_owned();
+    (text("access_token"), text("refresh_token"))
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().http_status_as_error(false).build().into()
+}
+
+/// `None` when the server went away before it answered: nothing was acknowledged then.
+pub fn post(base: &str, path: &str, body: &Value) -> Option<(u16, Value)> {
+    read(agent().post(format!("{base}{path}")).send_json(body))
+}
+
+fn read(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Option<(u16, Value)> {
+    let mut answer = answer.ok()?;
+    let text = answer.body_mut().read_to_string().ok()?;
+    Some((answer.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::Null)))
+}
