@@ -19,6 +19,7 @@ pub(crate) struct Cli {
 
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "For every command")]
 pub(crate) struct Common {
     /// Where the SQLite file lies, and the master key that --dev made; other files may lie there too
     #[arg(long, global = true, value_name = "DIR", default_value = "./wardgate-data")]
@@ -173,6 +174,8 @@ pub(crate) enum Key {
     /// Withdraw a key that may be in wrong hands; outlived keys retire by themselves
     Retire {
         /// The key's id, as `key list` shows it
+        // An id is base64url, and one in 64 begins with a hyphen.
+        #[arg(allow_hyphen_values = true)]
         kid: String,
         /// Say that every token the key has signed ends at once
         #[arg(long, required = true)]
@@ -207,6 +210,22 @@ mod tests {
     }
 
     #[test]
+    fn help_says_what_every_command_does() {
+        let mut root = Cli::command();
+        root.build();
+        let mut pages = String::new();
+        collect(&mut root, &mut pages);
+        insta::assert_snapshot!(pages);
+    }
+
+    fn collect(command: &mut clap::Command, pages: &mut String) {
+        pages.push_str(&format!("{}\n{}\n", "-".repeat(80), command.render_help()));
+        for inner in command.get_subcommands_mut().filter(|inner| inner.get_name() != "help") {
+            collect(inner, pages);
+        }
+    }
+
+    #[test]
     fn there_is_no_flag_that_takes_a_password() {
         for verb in ["create", "set-password"] {
             let line = ["wardgate", "user", verb, "--email", "a@b.de", "--password", "hunter2"];
@@ -219,7 +238,11 @@ mod tests {
     #[test]
     fn a_key_is_not_withdrawn_by_a_slip() {
         assert!(Cli::try_parse_from(["wardgate", "key", "retire", "key_1"]).is_err());
-        assert!(Cli::try_parse_from(["wardgate", "key", "retire", "key_1", "--now"]).is_ok());
+        for line in [["--now", "-4Zq_c"], ["-4Zq_c", "--now"], ["4Zq_c", "--now"]] {
+            let cli = Cli::try_parse_from([&["wardgate", "key", "retire"], &line[..]].concat()).unwrap();
+            let Command::Key(Key::Retire { kid, now: true }) = cli.command else { panic!("{line:?}") };
+            assert!(kid.ends_with("4Zq_c"), "{kid}");
+        }
     }
 
     #[test]

@@ -36,12 +36,12 @@ pub enum InstanceError {
     NotProduction,
 }
 
-/// Whether a start as `wanted` may use a database marked `found` (`None`: freshly made).
+/// Whether a start as `wanted` may use a database marked `found`; one without a mark is nobody's.
 ///
 /// `wanted` is absent for the command line, which works on either.
 pub(super) fn admits(wanted: Option<Stage>, found: Option<&str>) -> Result<(), InstanceError> {
     match (wanted, found) {
-        (None, _) | (_, None) => Ok(()),
+        (None, _) => Ok(()),
         (Some(stage), Some(mark)) if mark == stage.as_str() => Ok(()),
         (Some(Stage::Development), _) => Err(InstanceError::NotDevelopment),
         (Some(Stage::Production), _) => Err(InstanceError::NotProduction),
@@ -57,7 +57,7 @@ mod tests {
         for found in [None, Some("development"), Some("production")] {
             assert!(admits(None, found).is_ok());
         }
-        assert!(admits(Some(Stage::Development), None).is_ok());
+        assert!(matches!(admits(Some(Stage::Development), None), Err(InstanceError::NotDevelopment)));
         assert!(admits(Some(Stage::Development), Some("development")).is_ok());
         assert!(matches!(
             admits(Some(Stage::Development), Some("production")),

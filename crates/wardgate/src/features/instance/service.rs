@@ -29,14 +29,17 @@ pub(crate) async fn claim(
             Box::pin(async move {
                 let fresh = store::find(tx, KEY_CHECK).await?.is_none();
                 store::insert(tx, KEY_CHECK, sealed).await?;
-                if fresh && let Some(stage) = stage {
+                if fresh {
+                    // Unmarked, a database that a command made would pass as one that --dev made.
+                    let stage = stage.unwrap_or(Stage::Production);
                     store::insert(tx, STAGE, stage.as_str()).await?;
                 }
                 Ok::<_, StoreError>((store::find(tx, KEY_CHECK).await?, store::find(tx, STAGE).await?))
             })
         })
         .await?;
-    Ok(opens(master, check.as_deref()).and_then(|()| admits(stage, mark.as_deref())))
+    // The stage first: whoever meets a database of the other stage has the wrong key as well, and should hear why.
+    Ok(admits(stage, mark.as_deref()).and_then(|()| opens(master, check.as_deref())))
 }
 
 fn opens(master: &MasterKey, check: Option<&str>) -> Result<(), InstanceError> {

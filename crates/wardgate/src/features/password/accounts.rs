@@ -9,7 +9,7 @@ use super::store::NewHash;
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit, Entry};
 use crate::features::roles::{self, BuiltinRole, Roles};
-use crate::features::users::{self, NewUser, User};
+use crate::features::users::{self, NewUser, User, check_name};
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{TenantId, UserId};
 use crate::kernel::page::{PageRequest, Position};
@@ -145,6 +145,9 @@ impl Accounts {
         actor: Actor,
         source: &Source,
     ) -> Result<PreparedAccount, AuthError> {
+        if let Some(name) = &new.name {
+            check_name(name).map_err(|fault| AuthError::InvalidFields(vec![fault]))?;
+        }
         let hash = self.passwords.hash_new(password, &new.email, source).await?;
         let now = self.env.now();
         let user = self.user(new, now);
