@@ -8,6 +8,7 @@ mod datadir;
 mod failure;
 mod output;
 mod serve;
+mod stdin;
 mod wire;
 
 use std::io::{self, Write as _};

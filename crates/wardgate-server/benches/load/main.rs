@@ -133,7 +133,7 @@ fn size(folder: &std::path::Path, server: Server) {
     starts.sort_by(f64::total_cmp);
     let server = Server::start(folder, &[]);
     server.first_answer_ms();
-    std::thread::sleep(Duration::from_secs(1));
+    std::thread::sleep(Duration::from_secs(3));
     println!("| idle resident memory | – | {:.1} MB | – | ≤ 25 |", server.resident_mb());
     println!(
         "| start to first 200 on an existing folder | – | {:.0} ms | – | ≤ 150 |",

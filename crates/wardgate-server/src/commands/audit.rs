@@ -24,7 +24,11 @@ pub(crate) async fn run(common: &Common, command: &Audit) -> Result<(), Failure>
     let Audit::Tail { lines, follow } = command;
     let gate = super::open(common).await?;
     let events = gate.audit().newest(*lines).await?;
-    events.iter().try_for_each(|event| print(common, event))?;
+    if common.json && !follow {
+        output::json(&mut io::stdout().lock(), &events)?;
+    } else {
+        events.iter().try_for_each(|event| print(common, event))?;
+    }
     if *follow {
         self::follow(common, &gate, &events).await?;
     }

@@ -1,14 +1,14 @@
 //! `wardgate user`.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 
 use serde::Serialize;
 use wardgate::{Account, Actor, AuthError, NewUser, PageRequest, TenantId, User, UserId, UserView, Wardgate};
-use zeroize::Zeroizing;
 
 use crate::cli::{Common, User as Command};
 use crate::failure::Failure;
 use crate::output::{self, List};
+use crate::stdin;
 
 const TENANT: TenantId = TenantId::DEFAULT;
 
@@ -39,10 +39,13 @@ async fn dispatch(common: &Common, gate: &Wardgate, command: Command) -> Result<
             let email =
                 email.parse().map_err(|_| Failure::Usage(format!("{email:?} is not an e-mail address")))?;
             let new = NewUser { email, name, email_verified: true };
-            let made = gate.accounts().create(TENANT, new, &password()?, role, operator, &source).await;
+            let made = gate.accounts().create(TENANT, new, &stdin::password()?, role, operator, &source).await;
             let made = made.map_err(|error| match error {
                 AuthError::EmailTaken => {
-                    Failure::refused("this address has an account already: see `wardgate user show`")
+                    Failure::refused(
+                        "this address has an account already: see `wardgate user show`, or change its password \
+                         with `wardgate user set-password`",
+                    )
                 }
                 other => other.into(),
             })?;
@@ -50,7 +53,7 @@ async fn dispatch(common: &Common, gate: &Wardgate, command: Command) -> Result<
         }
         Command::SetPassword { who, .. } => {
             let user = find(gate, &who.email).await?;
-            gate.passwords().set(TENANT, &user, &password()?, operator, &source).await?;
+            gate.passwords().set(TENANT, &user, &stdin::password()?, operator, &source).await?;
             (user.id, "set the password of")
         }
         Command::SetRole { who, role } => {
@@ -91,36 +94,15 @@ async fn account(gate: &Wardgate, id: UserId) -> Result<Account, Failure> {
     })
 }
 
-/// The first line of standard input.
-fn password() -> Result<Zeroizing<String>, Failure> {
-    let stdin = io::stdin();
-    if stdin.is_terminal() {
-        eprintln!("Type the password and press Enter (it is shown):");
-    }
-    let mut line = Zeroizing::new(String::new());
-    let read = stdin.lock().read_line(&mut line);
-    read.map_err(|error| {
-        Failure::refused(format!("the password on standard input cannot be read: {error}"))
-    })?;
-    let password = Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned());
-    if password.is_empty() {
-        return Err(Failure::refused("the password is empty: give it as the first line of standard input"));
-    }
-    Ok(password)
-}
-
 fn confirm(user: &User, yes: bool) -> Result<(), Failure> {
-    if yes {
-        return Ok(());
+    let question =
+        format!("Delete {} and everything of theirs? Type the address to confirm: ", user.email);
+    let confirmed = if yes { Some(true) } else { stdin::confirmed(&question, user.email.as_str())? };
+    match confirmed {
+        Some(true) => Ok(()),
+        Some(false) => Err(Failure::refused("nothing was deleted")),
+        None => Err(Failure::Usage(format!("deleting {} cannot be undone: add --yes", user.email))),
     }
-    let stdin = io::stdin();
-    if !stdin.is_terminal() {
-        return Err(Failure::Usage(format!("deleting {} cannot be undone: add --yes", user.email)));
-    }
-    eprint!("Delete {} and everything of theirs? Type the address to confirm: ", user.email);
-    let mut line = String::new();
-    stdin.lock().read_line(&mut line)?;
-    if line.trim() == user.email.as_str() { Ok(()) } else { Err(Failure::refused("nothing was deleted")) }
 }
 
 fn view(account: &Account) -> UserView {

@@ -10,9 +10,10 @@ use wardgate_crypto::password::Workspace;
 use super::queue::{Next, Queue};
 use crate::ports::Clock;
 
-/// How much the hashing threads yield. Under nice 19 the request threads win whenever they want a core, and
-/// an idle machine still hashes at the full rate.
-const NICENESS: i32 = 19;
+/// How much the hashing threads yield: the request threads win whenever they want a core. Not more than this,
+/// or the kernel's load balancer takes two hashing threads for nothing and leaves both on one core (nice 19 gave
+/// half the hash rate on two cores).
+const NICENESS: i32 = 5;
 
 /// After this long without work the thread gives its hash memory back.
 const IDLE: Duration = Duration::from_secs(2);

@@ -4,6 +4,7 @@ pub(crate) mod http;
 mod model;
 mod service;
 mod store;
+mod verified;
 
 pub use model::{KeyState, KeyView};
 pub use service::Keys;

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use wardgate_crypto::{MasterKey, SigningKey};
+use wardgate_crypto::{Digest, MasterKey, SigningKey};
 use wardgate_store::{StoreError, Tx};
 use wardgate_verify::{AccessClaims, Algorithm, Jwk, JwkSet, Policy, VerifyingKey, jws};
 use zeroize::Zeroizing;
 
 use super::model::{KeyState, KeyView, OpenKey, Schedule, plan};
 use super::store::{self, KeyRow};
+use super::verified::{Verified, VerifiedTokens};
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit};
 use crate::kernel::error::AuthError;
@@ -48,6 +49,7 @@ pub struct Keys {
     settings: KeySettings,
     parsed: RwLock<HashMap<String, Arc<ParsedKey>>>,
     reloaded_at: Mutex<Option<Duration>>,
+    verified: VerifiedTokens,
 }
 
 /// The key that signs at `now`. Read in the transaction that issues, so that a key retired by another
@@ -68,7 +70,15 @@ impl Keys {
         master: Arc<MasterKey>,
         settings: KeySettings,
     ) -> Self {
-        Self { env, audit, master, settings, parsed: RwLock::default(), reloaded_at: Mutex::default() }
+        Self {
+            env,
+            audit,
+            master,
+            settings,
+            parsed: RwLock::default(),
+            reloaded_at: Mutex::default(),
+            verified: VerifiedTokens::default(),
+        }
     }
 
     /// Does what is due for the tenant's keys: makes the first one, publishes a successor, retires the outlived.
@@ -218,13 +228,9 @@ impl Keys {
         wardgate_crypto::jwt::encode(&key.signing, claims).map_err(|error| AuthError::internal("sign", error))
     }
 
-    /// Checks signature and claims; the tenant is the key's, never one that the token names.
-    pub(crate) async fn verify(
-        &self,
-        token: &str,
-        policy: &Policy,
-        now: Timestamp,
-    ) -> Result<(TenantId, String, AccessClaims), AuthError> {
+    /// Checks signature and claims; the tenant is the key's, never one that the token names. Whether the key is
+    /// still open is for the caller's look at the store ([`is_open`]).
+    async fn check_signature(&self, token: &str) -> Result<Arc<Verified>, AuthError> {
         let unverified = jws::parse(token).map_err(|_| AuthError::InvalidCredential)?;
         let kid = unverified.kid();
         let key = match self.find(kid) {
@@ -233,8 +239,31 @@ impl Keys {
         };
         let payload = unverified.verify(&key.verifying).map_err(|_| AuthError::InvalidCredential)?;
         let claims = AccessClaims::from_json(payload).map_err(|_| AuthError::InvalidCredential)?;
-        policy.check(&claims, now.as_seconds()).map_err(|_| AuthError::InvalidCredential)?;
-        Ok((key.tenant, kid.to_owned(), claims))
+        Ok(Arc::new(Verified { tenant: key.tenant, kid: kid.to_owned(), claims }))
+    }
+
+    /// As [`check_signature`](Self::check_signature), once a token; claims and times are checked every time.
+    pub(crate) async fn verify(
+        &self,
+        token: &str,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<Arc<Verified>, AuthError> {
+        // Before anything is computed over it (S-145).
+        if token.len() > jws::MAX_TOKEN_BYTES {
+            return Err(AuthError::InvalidCredential);
+        }
+        let digest = Digest::of(token.as_bytes());
+        let verified = match self.verified.find(digest) {
+            Some(known) => known,
+            None => {
+                let verified = self.check_signature(token).await?;
+                self.verified.keep(digest, Arc::clone(&verified));
+                verified
+            }
+        };
+        policy.check(&verified.claims, now.as_seconds()).map_err(|_| AuthError::InvalidCredential)?;
+        Ok(verified)
     }
 
     /// Whether a key is open to sign with right now.

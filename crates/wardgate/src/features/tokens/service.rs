@@ -145,14 +145,14 @@ impl Tokens {
     /// activity are the store's, and the session must be that user's and live.
     pub async fn authenticate(&self, token: &str) -> Result<Authenticated, AuthError> {
         let now = self.env.now();
-        let (tenant, kid, claims) = self.keys.verify(token, &self.policy, now).await?;
-        let subject: UserId = claims.sub.parse().map_err(|_| AuthError::InvalidCredential)?;
-        let session: SessionId = claims.sid.parse().map_err(|_| AuthError::InvalidCredential)?;
-        let principal = Principal { tenant, subject, session };
+        let verified = self.keys.verify(token, &self.policy, now).await?;
+        let subject: UserId = verified.claims.sub.parse().map_err(|_| AuthError::InvalidCredential)?;
+        let session: SessionId = verified.claims.sid.parse().map_err(|_| AuthError::InvalidCredential)?;
+        let principal = Principal { tenant: verified.tenant, subject, session };
         self.env
             .db
-            .lookup(tenant.into(), (principal, kid, now), |tx, (principal, kid, now)| {
-                Box::pin(look_up(tx, principal, kid, *now))
+            .lookup(principal.tenant.into(), (principal, verified, now), |tx, (principal, verified, now)| {
+                Box::pin(look_up(tx, principal, &verified.kid, *now))
             })
             .await
     }
