@@ -2,7 +2,6 @@ CREATE TABLE signing_keys (
     tenant_id {id} NOT NULL,
     kid TEXT NOT NULL,
     algorithm TEXT NOT NULL,
-    public_jwk TEXT,
     sealed_secret {bytes} NOT NULL,
     created_at {time} NOT NULL,
     activates_at {time} NOT NULL,

@@ -16,6 +16,9 @@ const POLL: Duration = Duration::from_millis(500);
 /// Nodes commit records of about the same time in any order: a follower looks back this far each time.
 const OVERLAP: Duration = Duration::from_secs(10);
 
+/// More records than are made in the overlap.
+const LOOK_BACK: u32 = 10_000;
+
 /// Runs the command.
 ///
 /// # Errors
@@ -23,23 +26,25 @@ const OVERLAP: Duration = Duration::from_secs(10);
 pub(crate) async fn run(common: &Common, command: &Audit) -> Result<(), Failure> {
     let Audit::Tail { lines, follow } = command;
     let gate = super::open(common).await?;
-    let events = gate.audit().newest(*lines).await?;
+    // A follower also has to know what it does not show, or it would take that for new.
+    let known = gate.audit().newest(if *follow { LOOK_BACK.max(*lines) } else { *lines }).await?;
+    let shown = &known[known.len().saturating_sub(*lines as usize)..];
     if common.json && !follow {
-        output::json(&mut io::stdout().lock(), &events)?;
+        output::json(&mut io::stdout().lock(), &shown)?;
     } else {
-        events.iter().try_for_each(|event| print(common, event))?;
+        shown.iter().try_for_each(|event| print(common, event))?;
     }
     if *follow {
-        self::follow(common, &gate, &events).await?;
+        self::follow(common, &gate, &known).await?;
     }
     gate.close().await;
     Ok(())
 }
 
 /// Prints what comes, until the reader goes or the program is stopped.
-async fn follow(common: &Common, gate: &Wardgate, shown: &[AuditEvent]) -> Result<(), Failure> {
-    let mut newest = shown.last().map_or(Timestamp::from_millis(0), |event| event.at);
-    let mut seen: HashSet<_> = shown.iter().map(|event| (event.at, event.id)).collect();
+async fn follow(common: &Common, gate: &Wardgate, known: &[AuditEvent]) -> Result<(), Failure> {
+    let mut newest = known.last().map_or(Timestamp::from_millis(0), |event| event.at);
+    let mut seen: HashSet<_> = known.iter().map(|event| (event.at, event.id)).collect();
     loop {
         tokio::time::sleep(POLL).await;
         let mut from = Position { at: newest.minus(OVERLAP), ..Position::BEGINNING };

@@ -39,14 +39,13 @@ async fn dispatch(common: &Common, gate: &Wardgate, command: Command) -> Result<
             let email =
                 email.parse().map_err(|_| Failure::Usage(format!("{email:?} is not an e-mail address")))?;
             let new = NewUser { email, name, email_verified: true };
-            let made = gate.accounts().create(TENANT, new, &stdin::password()?, role, operator, &source).await;
+            let made =
+                gate.accounts().create(TENANT, new, &stdin::password()?, role, operator, &source).await;
             let made = made.map_err(|error| match error {
-                AuthError::EmailTaken => {
-                    Failure::refused(
-                        "this address has an account already: see `wardgate user show`, or change its password \
+                AuthError::EmailTaken => Failure::refused(
+                    "this address has an account already: see `wardgate user show`, or change its password \
                          with `wardgate user set-password`",
-                    )
-                }
+                ),
                 other => other.into(),
             })?;
             return report(common, "made", &made);
@@ -95,8 +94,7 @@ async fn account(gate: &Wardgate, id: UserId) -> Result<Account, Failure> {
 }
 
 fn confirm(user: &User, yes: bool) -> Result<(), Failure> {
-    let question =
-        format!("Delete {} and everything of theirs? Type the address to confirm: ", user.email);
+    let question = format!("Delete {} and everything of theirs? Type the address to confirm: ", user.email);
     let confirmed = if yes { Some(true) } else { stdin::confirmed(&question, user.email.as_str())? };
     match confirmed {
         Some(true) => Ok(()),

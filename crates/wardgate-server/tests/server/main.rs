@@ -9,5 +9,8 @@
 
 mod commands;
 mod crash;
+mod stages;
 mod start;
+mod stop;
 mod support;
+mod tail;

@@ -1,8 +1,10 @@
 //! Starts the binary and speaks HTTP to it.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 
 use serde_json::{Value, json};
 
@@ -11,8 +13,10 @@ pub const PASSWORD: &str = "correct horse battery staple";
 pub struct Server {
     pub process: Child,
     pub base: String,
-    /// What it printed before the empty line.
+    /// What it printed up to the empty line, after which a development server gives an example.
     pub banner: Vec<String>,
+    /// The log, line by line.
+    pub log: Receiver<String>,
 }
 
 /// The program, with nothing of the caller's configuration.
@@ -25,6 +29,23 @@ pub fn wardgate() -> Command {
 /// Runs a command on `folder` to its end.
 pub fn run(folder: &Path, arguments: &[&str]) -> Output {
     wardgate().args(arguments).arg("--data-dir").arg(folder).output().unwrap()
+}
+
+/// `serve --dev` on `folder`, at `listen`.
+pub fn development(folder: &Path, listen: &str) -> Command {
+    let mut command = wardgate();
+    command.args(["serve", "--dev", "--listen", listen, "--data-dir"]).arg(folder);
+    command
+}
+
+/// `serve` on `folder` with all that production asks for, on a free port.
+pub fn production(folder: &Path, key: &str) -> Command {
+    let mut command = wardgate();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder);
+    command
+        .env("WARDGATE_SERVER__MASTER_KEY", key)
+        .env("WARDGATE_SERVER__ISSUER", "https://auth.example.com");
+    command
 }
 
 /// As [`run`], with a line on standard input.
@@ -53,15 +74,44 @@ impl Server {
     }
 
     pub fn start_with(folder: &Path, environment: &[(&str, &str)]) -> Self {
-        let mut command = wardgate();
-        command.args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder);
-        let mut process = command.envs(environment.iter().copied()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut command = development(folder, "127.0.0.1:0");
+        command.envs(environment.iter().copied());
+        Self::spawn(command)
+    }
+
+    /// Starts a `serve` and waits until it listens.
+    pub fn spawn(mut command: Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let banner: Vec<String> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+        let log = pump(process.stderr.take().unwrap());
+        let last = if command.get_args().any(|argument| argument == "--dev") { "" } else { "data: " };
+        let mut banner = Vec::new();
+        for line in lines.by_ref() {
+            banner.push(line);
+            if banner.last().is_some_and(|line| line.is_empty() || !last.is_empty() && line.starts_with(last))
+            {
+                break;
+            }
+        }
         std::thread::spawn(move || lines.for_each(drop));
-        let base =
-            banner.iter().find_map(|line| line.strip_prefix("listening on ")).expect("it listens").to_owned();
-        Self { process, base, banner }
+        let base = banner.iter().find_map(|line| line.strip_prefix("listening on "));
+        let base = base.unwrap_or_else(|| panic!("it does not listen: {:?}", log.iter().collect::<Vec<_>>()));
+        Self { base: base.to_owned(), process, banner, log }
+    }
+
+    /// A connection of one's own, for what no client library does.
+    pub fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.base.strip_prefix("http://").unwrap()).unwrap()
+    }
+
+    /// Reads the log up to the line that says `text`.
+    pub fn wait_for_log(&self, text: &str) {
+        self.log.iter().find(|line| line.contains(text)).expect("the log says it");
+    }
+
+    /// Waits for the end and returns the exit code.
+    pub fn wait(&mut self) -> Option<i32> {
+        self.process.wait().unwrap().code()
     }
 
     /// The token of the one-use link, if one was printed.
@@ -106,6 +156,13 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn pump(log: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    let lines = BufReader::new(log).lines().map_while(Result::ok);
+    std::thread::spawn(move || lines.for_each(|line| drop(sender.send(line))));
+    receiver
 }
 
 pub fn tokens(body: &Value) -> (String, String) {

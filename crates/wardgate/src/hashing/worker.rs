@@ -13,7 +13,7 @@ use crate::ports::Clock;
 /// How much the hashing threads yield: the request threads win whenever they want a core. Not more than this,
 /// or the kernel's load balancer takes two hashing threads for nothing and leaves both on one core (nice 19 gave
 /// half the hash rate on two cores).
-const NICENESS: i32 = 5;
+const NICENESS: i32 = 10;
 
 /// After this long without work the thread gives its hash memory back.
 const IDLE: Duration = Duration::from_secs(2);

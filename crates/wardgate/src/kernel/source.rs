@@ -24,12 +24,13 @@ impl Source {
         self.address.map(|address| address.to_string())
     }
 
-    /// What shares one place in a fair queue: an IPv4 address, or the /64 that one IPv6 customer holds.
+    /// What shares one place in a fair queue: an IPv4 address, or the /48 that one IPv6 site
+    /// holds: whoever has 65,536 networks must not count as that many sources.
     pub(crate) fn fairness_key(&self) -> u128 {
         match self.address.map(|address| address.to_canonical()) {
             None => 0,
             Some(IpAddr::V4(v4)) => u128::from(v4.to_bits()) | (1 << 127),
-            Some(IpAddr::V6(v6)) => v6.to_bits() >> 64,
+            Some(IpAddr::V6(v6)) => v6.to_bits() >> 80,
         }
     }
 }

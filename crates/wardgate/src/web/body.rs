@@ -1,9 +1,11 @@
 //! Reads a request's body: its size, its media type, its fields.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http_body_util::BodyExt as _;
 
 use super::fields::{Encoding, Fields, FromFields};
@@ -11,6 +13,9 @@ use crate::kernel::error::AuthError;
 
 /// The longest body that is read, in bytes (S-145).
 const MAX_BYTES: usize = 64 * 1024;
+
+/// How long a client may take to send its body.
+const TIME_TO_SEND: Duration = Duration::from_secs(15);
 
 /// How much of a refused body is still received, in bytes: a client that is writing would otherwise see its
 /// connection reset instead of the answer.
@@ -27,7 +32,7 @@ impl<T: FromFields, S: Send + Sync> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, AuthError> {
         let (parts, body) = request.into_parts();
-        let bytes = read(&parts.headers, body).await?;
+        let bytes = read(body).await?;
         match media_type(&parts.headers) {
             Some(MediaType::Json) => Fields::read(Encoding::Json, &bytes).map(Self),
             _ => Err(AuthError::UnsupportedMediaType),
@@ -40,7 +45,7 @@ impl<T: FromFields, S: Send + Sync> FromRequest<S> for FormOrJson<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, AuthError> {
         let (parts, body) = request.into_parts();
-        let bytes = read(&parts.headers, body).await?;
+        let bytes = read(body).await?;
         match media_type(&parts.headers) {
             Some(MediaType::Json) => Fields::read(Encoding::Json, &bytes).map(Self),
             Some(MediaType::Form) => Fields::read(Encoding::Form, &bytes).map(Self),
@@ -69,9 +74,15 @@ fn media_type(headers: &HeaderMap) -> Option<MediaType> {
     })
 }
 
-async fn read(headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, AuthError> {
-    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    let mut kept = Vec::with_capacity(announced.unwrap_or(0).min(MAX_BYTES));
+/// A body that drips would hold its memory and its connection for as long as its sender likes.
+async fn read(body: Body) -> Result<Vec<u8>, AuthError> {
+    let late = AuthError::MalformedBody("The body came too slowly");
+    tokio::time::timeout(TIME_TO_SEND, receive(body)).await.unwrap_or(Err(late))
+}
+
+async fn receive(mut body: Body) -> Result<Vec<u8>, AuthError> {
+    // Grows with what arrives, not with what is announced.
+    let mut kept = Vec::new();
     let mut received = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| AuthError::MalformedBody("The body broke off"))?;

@@ -8,6 +8,10 @@ use serde_json::Value;
 
 use crate::kernel::error::{AuthError, FieldFault};
 
+/// The most fields a body may have. Each could become two faults of the answer, so that a body of `a&a&a&…` would
+/// cost a thousand times its size.
+const MAX_FIELDS: usize = 32;
+
 /// How a body was written; form fields are texts, and an empty one counts as absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoding {
@@ -43,6 +47,9 @@ impl<'de> Deserialize<'de> for Written {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Written, A::Error> {
                 let mut entries = Vec::new();
                 while let Some(entry) = map.next_entry()? {
+                    if entries.len() >= MAX_FIELDS {
+                        return Err(serde::de::Error::custom("too many fields"));
+                    }
                     entries.push(entry);
                 }
                 Ok(Written(entries))
@@ -63,6 +70,9 @@ fn form_entries(body: &[u8]) -> Result<Vec<(String, Value)>, AuthError> {
     let pairs = body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
     let mut entries = Vec::new();
     for pair in pairs {
+        if entries.len() >= MAX_FIELDS {
+            return Err(AuthError::MalformedBody("The form has too many fields"));
+        }
         let mut halves = pair.splitn(2, |byte| *byte == b'=');
         let name = form_text(halves.next().unwrap_or_default())?;
         let value = form_text(halves.next().unwrap_or_default())?;
@@ -253,6 +263,10 @@ mod tests {
             Err(AuthError::MalformedBody(_))
         ));
         assert!(matches!(Fields::read::<Pair>(Encoding::Form, b"a=%ff"), Err(AuthError::MalformedBody(_))));
+        let many = "a&".repeat(33);
+        assert_eq!(codes(Encoding::Form, &many), [(String::new(), "malformed_body")]);
+        let many = format!("{{{}\"a\":\"x\"}}", "\"b\":0,".repeat(32));
+        assert_eq!(codes(Encoding::Json, &many), [(String::new(), "malformed_body")]);
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
         assert_eq!(codes(Encoding::Json, &deep), [(String::new(), "malformed_body")]);
     }

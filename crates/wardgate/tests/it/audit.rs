@@ -75,6 +75,19 @@ async fn each_event_leaves_exactly_one_record() {
 }
 
 #[tokio::test]
+async fn a_right_password_with_a_scope_too_wide_leaves_a_trace() {
+    // S-130: or stolen passwords could be tried unseen.
+    let t = TestGate::new().await;
+    let alice = t.user("alice").registered().await;
+    t.tick();
+    let form = format!("username={}&password=correct+horse+battery+staple&scope=everything", alice.email);
+    t.post("/auth/login").form(&form).send().await.refused(400, "invalid_scope");
+    let event = newest(&t).await;
+    let found = (event.action.as_str(), event.outcome.as_str(), event.target);
+    assert_eq!(found, ("session.signed_in", "refused", Some(alice.id.to_string())));
+}
+
+#[tokio::test]
 async fn a_refused_request_leaves_no_record_of_a_change() {
     let t = TestGate::new().await;
     let alice = t.user("alice").signed_in().await;

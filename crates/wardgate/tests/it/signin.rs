@@ -237,3 +237,24 @@ async fn a_sign_in_in_flight_does_not_outlive_a_password_change_or_a_deactivatio
         }
     }
 }
+
+#[tokio::test]
+async fn a_sign_in_in_flight_does_not_come_back_when_a_disabled_user_is_enabled() {
+    let t = TestGate::new().await;
+    let alice = t.user("alice").registered().await;
+    let (tenant, source) = (TenantId::DEFAULT, t.gate.own_source());
+    let login = json!({ "email": alice.email, "password": PASSWORD });
+    let racing: Vec<_> = (0..20).map(|_| tokio::spawn(t.post("/auth/login").json(&login).send())).collect();
+    t.gate.lifecycle().disable(tenant, alice.id, Actor::CommandLine, &source).await.unwrap();
+    let mut granted = Vec::new();
+    for attempt in racing {
+        let reply = attempt.await.unwrap();
+        if reply.status == 200 {
+            granted.push(reply.str("access_token"));
+        }
+    }
+    t.gate.lifecycle().enable(tenant, alice.id, Actor::CommandLine, &source).await.unwrap();
+    for token in granted {
+        t.get("/auth/me").bearer(&token).send().await.refused(401, "invalid_credential");
+    }
+}

@@ -51,12 +51,33 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     found
 }
 
+/// Where the page's links go, those to other sites and within the page left out.
+fn links(page: &str) -> impl Iterator<Item = &str> {
+    let targets = page.split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(target, _)| target));
+    targets.filter(|target| !target.contains("://") && !target.starts_with('#'))
+}
+
 /// Numbers such as S-041; `RS-256` is none.
 fn requirements(text: &str) -> Vec<&str> {
     let begins = |at: usize| !text[..at].ends_with(|before: char| before.is_ascii_alphanumeric());
     let number =
         |at: usize| text.get(at..at + 5).filter(|name| name[2..].bytes().all(|b| b.is_ascii_digit()));
     text.match_indices("S-").filter(|(at, _)| begins(*at)).filter_map(|(at, _)| number(at)).collect()
+}
+
+#[test]
+fn links_lead_to_files() {
+    let mut dead = Vec::new();
+    for file in files(&root(), ".md") {
+        let page = fs::read_to_string(&file).unwrap();
+        for target in links(&page) {
+            let path = target.split('#').next().unwrap_or_default();
+            if !file.with_file_name(path).exists() {
+                dead.push(format!("{}: {target}", file.display()));
+            }
+        }
+    }
+    assert_eq!(dead, Vec::<String>::new());
 }
 
 #[test]
@@ -86,7 +107,9 @@ fn what_is_not_there_is_missed() {
 }
 
 #[test]
-fn requirements_are_found() {
+fn links_and_requirements_are_found() {
+    let page = "[a](b/c.md#d) [e](https://f) [g](#h)\n[i](../j)";
+    assert_eq!(links(page).collect::<Vec<_>>(), ["b/c.md#d", "../j"]);
     // Put together here, so that the list need not have it.
     let text = ["(S-", "001) RS-256 S-", "9999 S-12"].concat();
     assert_eq!(requirements(&text), [["S-", "001"].concat(), ["S-", "999"].concat()]);

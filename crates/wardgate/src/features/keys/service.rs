@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use wardgate_crypto::{Digest, MasterKey, SigningKey};
 use wardgate_store::{StoreError, Tx};
-use wardgate_verify::{AccessClaims, Algorithm, Jwk, JwkSet, Policy, VerifyingKey, jws};
+use wardgate_verify::{AccessClaims, Algorithm, JwkSet, Policy, VerifyingKey, jws};
 use zeroize::Zeroizing;
 
 use super::model::{KeyState, KeyView, OpenKey, Schedule, plan};
@@ -202,11 +202,12 @@ impl Keys {
     /// The public keys: those that sign, will sign, or signed tokens that still live.
     pub async fn jwks(&self, tenant: TenantId) -> Result<JwkSet, AuthError> {
         let rows = self.open_rows(tenant).await?;
-        let parse = |jwk: &String| {
-            serde_json::from_str::<Jwk>(jwk).map_err(|error| AuthError::internal("read a public key", error))
-        };
-        let keys =
-            rows.iter().filter_map(|row| row.public_jwk.as_ref()).map(parse).collect::<Result<_, _>>()?;
+        let mut keys = Vec::new();
+        for row in &rows {
+            // From the sealed secret, not from a column: whoever can write rows but lacks the master key must not
+            // be able to publish a key of their own.
+            keys.extend(self.parsed(tenant, row)?.signing.public_jwk());
+        }
         Ok(JwkSet { keys })
     }
 
@@ -308,11 +309,7 @@ impl Keys {
         let rows = self.open_rows(tenant).await?;
         let mut fresh = HashMap::with_capacity(rows.len());
         for row in &rows {
-            let key = match self.find(&row.kid) {
-                Some(known) => known,
-                None => Arc::new(self.parse(tenant, row)?),
-            };
-            fresh.insert(row.kid.clone(), key);
+            fresh.insert(row.kid.clone(), self.parsed(tenant, row)?);
         }
         let mut parsed = self.parsed.write().unwrap_or_else(PoisonError::into_inner);
         parsed.retain(|_, key| key.tenant != tenant);
@@ -386,31 +383,23 @@ impl Keys {
         activates_at: Timestamp,
     ) -> Result<KeyRow, AuthError> {
         let kid = key.kid().to_owned();
-        let public_jwk = key
-            .public_jwk()
-            .map(|jwk| serde_json::to_string(&jwk))
-            .transpose()
-            .map_err(|error| AuthError::internal("write a public key", error))?;
         let secret =
             key.to_secret_bytes().map_err(|error| AuthError::internal("write a signing key", error))?;
         let sealed_secret =
             self.master.seal(PURPOSE, &seal_context(tenant, &kid), &secret, self.env.rng.as_ref());
         let algorithm = key.algorithm().as_str().to_owned();
-        Ok(KeyRow {
-            kid,
-            algorithm,
-            public_jwk,
-            sealed_secret,
-            created_at: now,
-            activates_at,
-            retired_at: None,
-        })
+        Ok(KeyRow { kid, algorithm, sealed_secret, created_at: now, activates_at, retired_at: None })
     }
 
     fn unseal(&self, tenant: TenantId, row: &KeyRow) -> Result<Zeroizing<Vec<u8>>, AuthError> {
         self.master
             .open(PURPOSE, &seal_context(tenant, &row.kid), &row.sealed_secret)
             .map_err(|error| AuthError::internal("open a signing key", error))
+    }
+
+    /// The row's key from memory, or opened.
+    fn parsed(&self, tenant: TenantId, row: &KeyRow) -> Result<Arc<ParsedKey>, AuthError> {
+        self.find(&row.kid).map_or_else(|| self.parse(tenant, row).map(Arc::new), Ok)
     }
 
     fn parse(&self, tenant: TenantId, row: &KeyRow) -> Result<ParsedKey, AuthError> {
@@ -467,7 +456,6 @@ impl KeyRow {
         Self {
             kid: self.kid.clone(),
             algorithm: self.algorithm.clone(),
-            public_jwk: self.public_jwk.clone(),
             sealed_secret: self.sealed_secret.clone(),
             created_at: self.created_at,
             activates_at: at,

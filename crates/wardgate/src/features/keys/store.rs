@@ -5,11 +5,11 @@ use wardgate_store::{Sql, StoreError, Tx, from_row, params, sql};
 use crate::kernel::time::Timestamp;
 
 const LIST: Sql = sql!(
-    "SELECT tenant_id, kid, algorithm, public_jwk, sealed_secret, created_at, activates_at, retired_at \
+    "SELECT tenant_id, kid, algorithm, sealed_secret, created_at, activates_at, retired_at \
      FROM signing_keys WHERE tenant_id = $1 ORDER BY activates_at DESC, kid"
 );
 const LIST_OPEN: Sql = sql!(
-    "SELECT tenant_id, kid, algorithm, public_jwk, sealed_secret, created_at, activates_at, retired_at \
+    "SELECT tenant_id, kid, algorithm, sealed_secret, created_at, activates_at, retired_at \
      FROM signing_keys WHERE tenant_id = $1 AND retired_at IS NULL ORDER BY activates_at DESC, kid"
 );
 const SIGNING: Sql = sql!(
@@ -19,8 +19,8 @@ const SIGNING: Sql = sql!(
 const OPEN: Sql =
     sql!("SELECT tenant_id, kid FROM signing_keys WHERE tenant_id = $1 AND kid = $2 AND retired_at IS NULL");
 const INSERT: Sql = sql!(
-    "INSERT INTO signing_keys (tenant_id, kid, algorithm, public_jwk, sealed_secret, created_at, activates_at) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7)"
+    "INSERT INTO signing_keys (tenant_id, kid, algorithm, sealed_secret, created_at, activates_at) \
+     VALUES ($1, $2, $3, $4, $5, $6)"
 );
 const RETIRE: Sql =
     sql!("UPDATE signing_keys SET retired_at = $3 WHERE tenant_id = $1 AND kid = $2 AND retired_at IS NULL");
@@ -29,14 +29,13 @@ const RETIRE: Sql =
 pub(super) struct KeyRow {
     pub(super) kid: String,
     pub(super) algorithm: String,
-    pub(super) public_jwk: Option<String>,
     pub(super) sealed_secret: Vec<u8>,
     pub(super) created_at: Timestamp,
     pub(super) activates_at: Timestamp,
     pub(super) retired_at: Option<Timestamp>,
 }
 
-from_row!(KeyRow { kid, algorithm, public_jwk, sealed_secret, created_at, activates_at, retired_at });
+from_row!(KeyRow { kid, algorithm, sealed_secret, created_at, activates_at, retired_at });
 
 /// All keys, newest first.
 pub(super) async fn list(tx: &mut Tx) -> Result<Vec<KeyRow>, StoreError> {
@@ -60,8 +59,8 @@ pub(super) async fn is_open(tx: &mut Tx, kid: &str) -> Result<bool, StoreError> 
 }
 
 pub(super) async fn insert(tx: &mut Tx, row: &KeyRow) -> Result<(), StoreError> {
-    let KeyRow { kid, algorithm, public_jwk, sealed_secret, created_at, activates_at, .. } = row;
-    let values = params![kid, algorithm, public_jwk, sealed_secret, created_at, activates_at];
+    let KeyRow { kid, algorithm, sealed_secret, created_at, activates_at, .. } = row;
+    let values = params![kid, algorithm, sealed_secret, created_at, activates_at];
     tx.exec(INSERT, &values).await.map(drop)
 }
 

@@ -60,7 +60,7 @@ impl Lifecycle {
             .db
             .write(tenant.into(), change, |tx, change| {
                 Box::pin(async move {
-                    must_exist(tx, change.user).await?;
+                    take(tx, change.user).await?;
                     if users::enable(tx, change.user).await? {
                         audit::record(tx, &change.entry).await?;
                     }
@@ -83,7 +83,7 @@ impl Lifecycle {
             .db
             .write(tenant.into(), change, |tx, change| {
                 Box::pin(async move {
-                    must_exist(tx, change.user).await?;
+                    take(tx, change.user).await?;
                     keep_a_superadmin(tx, change.user).await?;
                     users::delete(tx, change.user).await?;
                     Ok(audit::record(tx, &change.entry).await?)
@@ -106,7 +106,7 @@ impl Lifecycle {
             .db
             .write(tenant.into(), (change, role), |tx, (change, role)| {
                 Box::pin(async move {
-                    must_exist(tx, change.user).await?;
+                    take(tx, change.user).await?;
                     if *role != BuiltinRole::Superadmin {
                         keep_a_superadmin(tx, change.user).await?;
                     }
@@ -119,7 +119,7 @@ impl Lifecycle {
 }
 
 async fn disable(tx: &mut Tx, change: &Change) -> Result<(), AuthError> {
-    must_exist(tx, change.user).await?;
+    take(tx, change.user).await?;
     keep_a_superadmin(tx, change.user).await?;
     if users::disable(tx, change.user, change.now).await? {
         sessions::end_all_of(tx, change.user, change.now, EndReason::UserDisabled, None).await?;
@@ -128,7 +128,9 @@ async fn disable(tx: &mut Tx, change: &Change) -> Result<(), AuthError> {
     Ok(())
 }
 
-async fn must_exist(tx: &mut Tx, user: UserId) -> Result<(), AuthError> {
+/// Takes the user for this transaction; [`AuthError::NotFound`] if there is none.
+async fn take(tx: &mut Tx, user: UserId) -> Result<(), AuthError> {
+    users::lock(tx, user).await?;
     users::find(tx, user).await?.map(drop).ok_or(AuthError::NotFound)
 }
 

@@ -51,6 +51,7 @@ pub(crate) struct Rehash {
 /// Whether what was proven still holds in this transaction: the user active, the password unchanged. A sign-in
 /// in flight must not outlive a password change or a deactivation.
 pub(crate) async fn still_proven(tx: &mut Tx, proof: &Proof) -> Result<Option<User>, StoreError> {
+    users::lock(tx, proof.subject()).await?;
     let user = users::find(tx, proof.subject()).await?.filter(User::is_active);
     let stored = store::by_user(tx, proof.subject()).await?;
     Ok(user.filter(|_| stored.is_some_and(|stored| stored.version == proof.password_version())))
@@ -280,6 +281,7 @@ impl Passwords {
             .db
             .write(tenant.into(), change, |tx, (id, version, new, now, session, entry)| {
                 Box::pin(async move {
+                    users::lock(tx, *id).await?;
                     if !store::change(tx, *id, *version, new, *now).await? {
                         return Err(AuthError::WrongPassword);
                     }
@@ -312,6 +314,7 @@ impl Passwords {
             .db
             .write(tenant.into(), (user.id, new, self.env.now(), entry), |tx, (id, new, now, entry)| {
                 Box::pin(async move {
+                    users::lock(tx, *id).await?;
                     if users::find(tx, *id).await?.is_none() {
                         return Err(AuthError::NotFound);
                     }

@@ -55,13 +55,15 @@ pub(crate) async fn find(tx: &mut Tx, id: SessionId) -> Result<Option<Session>, 
 }
 
 /// Notes that the session was used just now, and from where, and moves its end to `expires_at`.
+///
+/// `false` means that it was ended meanwhile: whatever the caller read of it is no longer so.
 pub(crate) async fn touch(
     tx: &mut Tx,
     id: SessionId,
     now: Timestamp,
     expires_at: Timestamp,
     source: &Source,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let address = source.address_text();
     store::touch(tx, id, now, expires_at, address.as_deref(), source.user_agent.as_deref()).await
 }

@@ -83,6 +83,7 @@ pub(super) async fn insert(tx: &mut Tx, session: &Session) -> Result<(), StoreEr
     tx.exec(INSERT, &row).await.map(drop)
 }
 
+/// `false` if the session has ended meanwhile; else its row is this transaction's until it ends.
 pub(super) async fn touch(
     tx: &mut Tx,
     id: SessionId,
@@ -90,8 +91,8 @@ pub(super) async fn touch(
     expires_at: Timestamp,
     address: Option<&str>,
     user_agent: Option<&str>,
-) -> Result<(), StoreError> {
-    tx.exec(TOUCH, &params![id, now, expires_at, address, user_agent]).await.map(drop)
+) -> Result<bool, StoreError> {
+    Ok(tx.exec(TOUCH, &params![id, now, expires_at, address, user_agent]).await? == 1)
 }
 
 /// Says whether this call did it.

@@ -59,8 +59,18 @@ impl SignIn {
         let (proof, rehash) = self.passwords.prove(tenant, identifier, password, source).await?;
         let opening = self.opening(proof, rehash, scope, source);
         let refresh_token = opening.first.reveal();
-        let grant =
-            self.env.db.write(tenant.into(), opening, |tx, opening| Box::pin(open(tx, opening))).await?;
+        let subject = opening.proof.subject();
+        let opened =
+            self.env.db.write(tenant.into(), opening, |tx, opening| Box::pin(open(tx, opening))).await;
+        let grant = match opened {
+            Err(refusal @ (AuthError::IncorrectCredentials | AuthError::InvalidScope(_))) => {
+                // The password was right: somebody who tries stolen ones this way must leave a trace.
+                let entry = self.audit.refused(source, Actor::Anonymous, Action::SignIn, subject);
+                self.audit.record_alone(tenant, entry).await?;
+                return Err(refusal);
+            }
+            opened => opened?,
+        };
         self.tokens.pair(tenant, &grant, &refresh_token).await
     }
 

@@ -84,6 +84,9 @@ pub(super) fn session_end(
     now.plus(idle).min(created_at.plus(absolute))
 }
 
+/// How much of a refused permission is shown back, in characters.
+const MAX_SHOWN: usize = 64;
+
 /// A granted or asked-for scope: permissions separated by single spaces (RFC 6749 §3.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope(String);
@@ -91,10 +94,15 @@ pub struct Scope(String);
 impl Scope {
     /// Reads a scope; `Err` names the first permission that `allowed` does not hold.
     pub(crate) fn granted(asked: &str, allowed: impl Fn(&str) -> bool) -> Result<Self, String> {
-        match asked.split(' ').find(|permission| !allowed(permission)) {
-            Some(refused) => Err(refused.to_owned()),
-            None => Ok(Self(asked.to_owned())),
+        let mut seen = Vec::new();
+        for permission in asked.split(' ') {
+            // A repeated one would let a stranger choose how long every token is.
+            if !allowed(permission) || seen.contains(&permission) {
+                return Err(permission.chars().take(MAX_SHOWN).collect());
+            }
+            seen.push(permission);
         }
+        Ok(Self(asked.to_owned()))
     }
 
     pub(crate) fn stored(text: String) -> Self {
@@ -202,6 +210,7 @@ mod tests {
         let allowed = |permission: &str| ["a:read", "b:read"].contains(&permission);
         assert!(Scope::granted("a:read b:read", allowed).unwrap().contains("b:read"));
         assert_eq!(Scope::granted("a:read c:read", allowed), Err("c:read".to_owned()));
+        assert_eq!(Scope::granted("a:read a:read", allowed), Err("a:read".to_owned()));
         assert_eq!(Scope::granted("a:read  b:read", allowed), Err(String::new()));
         assert!(!Scope::stored("a:readwrite".to_owned()).contains("a:read"));
     }

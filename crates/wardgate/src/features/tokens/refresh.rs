@@ -131,15 +131,18 @@ async fn rotate(
     mut session: Session,
 ) -> Result<Option<Outcome>, AuthError> {
     attempt.check_scope(&session)?;
+    session.last_seen_at = attempt.now;
+    session.expires_at = session_end(session.created_at, attempt.now, attempt.idle, attempt.absolute);
+    // First of all the session's row: an end that was committed meanwhile is seen here, a later one waits.
+    if !sessions::touch(tx, session.id, attempt.now, session.expires_at, &attempt.source).await? {
+        return Ok(Some(Outcome::Refused));
+    }
     let consumed = Consumed { at: attempt.now, successor: attempt.successor_id, nonce: attempt.nonce };
     if !store::consume(tx, token.id, &consumed).await? {
         return Ok(None);
     }
     let successor = attempt.successor(&attempt.nonce);
     store::insert(tx, attempt.successor_id, session.id, successor.digest()).await?;
-    session.last_seen_at = attempt.now;
-    session.expires_at = session_end(session.created_at, attempt.now, attempt.idle, attempt.absolute);
-    sessions::touch(tx, session.id, attempt.now, session.expires_at, &attempt.source).await?;
     let grant = Box::new(grant(tx, session, attempt.now).await?);
     Ok(Some(Outcome::Granted { grant, refresh_token: successor.reveal() }))
 }

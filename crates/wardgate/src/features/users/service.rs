@@ -21,6 +21,14 @@ pub struct Users {
     audit: Arc<Audit>,
 }
 
+/// Lets one transaction at a time decide about this user, until it ends.
+///
+/// On PostgreSQL a sign-in that read the old password could otherwise commit its session after the change had
+/// ended all those it could see.
+pub(crate) async fn lock(tx: &mut Tx, id: UserId) -> Result<(), StoreError> {
+    tx.lock(&format!("user/{id}")).await
+}
+
 /// The user, if there is one.
 pub(crate) async fn find(tx: &mut Tx, id: UserId) -> Result<Option<User>, StoreError> {
     store::by_id(tx, id).await
