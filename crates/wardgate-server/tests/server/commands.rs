@@ -60,6 +60,9 @@ fn what_cannot_be_done_is_said_in_a_line() {
     let create = ["user", "create", "--email", "x@example.com", "--password-stdin"];
     assert!(stderr(&run_with_input(&folder, &create, "\n")).contains("empty"));
     assert!(stderr(&run_with_input(&folder, &create, "password1\n")).contains("easy to guess"));
+    assert!(stderr(&run_with_input(&folder, &create, "two words\nmore\n")).contains("one line"));
+    let named = [&create[..], &["--name", "a\u{1b}[31m"]].concat();
+    assert!(stderr(&run_with_input(&folder, &named, PASSWORD)).contains("control characters"));
     assert!(stderr(&run(&folder, &["user", "show", "--email", "x@example.com"])).contains("user list"));
     for arguments in [
         &["user", "disable", "--email", "root@example.com"][..],

@@ -1,113 +1,137 @@
 //! `kill -9` in the middle of writes: nothing acknowledged is lost, nothing is half-written (S-149).
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::Path;
+use std::sync::mpsc::{Sender, channel};
 
 use serde_json::json;
 
 use crate::support::{PASSWORD, Server, post, tokens};
 
+const CLIENTS: usize = 4;
+/// Sessions that each client has to log out of.
+const SPARE: usize = 2;
+
 /// The short form; `WARDGATE_CRASH_CYCLES=1000` is run before a release.
 fn cycles() -> usize {
-    std::env::var("WARDGATE_CRASH_CYCLES").ok().and_then(|text| text.parse().ok()).unwrap_or(24)
+    std::env::var("WARDGATE_CRASH_CYCLES").ok().and_then(|text| text.parse().ok()).unwrap_or(12)
 }
 
+/// Access and refresh token.
+type Pair = (String, String);
+
 /// What one client was told before the server died.
-#[derive(Default)]
 struct Acknowledged {
-    /// Used up, with its successor: the last two of a chain.
-    used: Option<String>,
-    newest: Option<String>,
-    /// The session was ended by logging out.
-    ended: bool,
-    registered: Option<String>,
+    /// The pairs of one family, each got with the one before it. What was sent after the last is not known to have
+    /// been done.
+    chain: Vec<Pair>,
+    ended: Vec<Pair>,
+    registered: Vec<String>,
 }
 
 #[test]
 fn nothing_acknowledged_is_lost() {
     let folder = tempfile::tempdir().unwrap();
-    // The grace is off so that a used token is a replay at once.
-    let environment = [("WARDGATE_TOKENS__REFRESH_GRACE", "0s")];
+    let environment = [
+        // The exchange that the server died in may have been done: within the grace its token works again.
+        ("WARDGATE_TOKENS__REFRESH_GRACE", "60s"),
+        // The port changes with each start, and with it the issuer that a development server would take.
+        ("WARDGATE_SERVER__ISSUER", "http://localhost:1"),
+    ];
     let mut server = Server::start_with(folder.path(), &environment);
     server.register("ada@example.com");
+    let (mut ended, mut registered) = (0, 0);
     for cycle in 0..cycles() {
-        let chains: Vec<String> = (0..4).map(|_| server.log_in("ada@example.com").1).collect();
-        let told = storm(&mut server, chains, cycle);
+        let told = storm(&mut server, cycle);
         server = Server::start_with(folder.path(), &environment);
+        check_integrity(folder.path());
         for client in told {
             check(&server, &client);
+            ended += client.ended.len();
+            registered += client.registered.len();
         }
     }
+    assert!(ended > 0 && registered > 0, "the storm had something of everything");
 }
 
-/// Clients write until the server is killed under them.
-fn storm(server: &mut Server, chains: Vec<String>, cycle: usize) -> Vec<Acknowledged> {
-    let (base, dead) = (server.base.clone(), AtomicBool::new(false));
-    std::thread::scope(|scope| {
-        let clients: Vec<_> = chains
-            .into_iter()
-            .enumerate()
-            .map(|(index, token)| {
-                let (base, dead) = (base.clone(), &dead);
-                scope.spawn(move || client(&base, token, index, cycle, dead))
-            })
-            .collect();
-        // Let every client get some answers first; how many is up to the scheduler, which varies the moment.
-        std::thread::sleep(std::time::Duration::from_millis(5 + (cycle as u64 * 7) % 40));
-        server.kill();
-        dead.store(true, Ordering::SeqCst);
-        clients.into_iter().map(|client| client.join().unwrap()).collect()
-    })
+/// Clients write until the server is killed under them, each time after another number of answers.
+fn storm(server: &mut Server, cycle: usize) -> Vec<Acknowledged> {
+    let base = server.base.clone();
+    let (answered, answers) = channel();
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|index| {
+            let sessions = (0..=SPARE).map(|_| server.log_in("ada@example.com")).collect();
+            let (base, name, answered) = (base.clone(), format!("user{cycle}-{index}"), answered.clone());
+            std::thread::spawn(move || client(&base, &name, sessions, &answered))
+        })
+        .collect();
+    drop(answered);
+    answers.iter().take(20 + cycle * 37 % 150).count();
+    server.kill();
+    clients.into_iter().map(|client| client.join().unwrap()).collect()
 }
 
-fn client(base: &str, token: String, index: usize, cycle: usize, dead: &AtomicBool) -> Acknowledged {
-    let mut told = Acknowledged { newest: Some(token), ..Acknowledged::default() };
-    if index == 0 {
-        let email = format!("user{cycle}@example.com");
-        let body = json!({ "email": email, "password": PASSWORD });
-        if post(base, "/auth/register", &body).is_some_and(|(status, _)| status == 201) {
-            told.registered = Some(email);
+/// Exchanges one session's token again and again, between that logs out of others and registers users, until the
+/// server goes away.
+fn client(base: &str, name: &str, mut spare: Vec<Pair>, answered: &Sender<()>) -> Acknowledged {
+    let chain = vec![spare.pop().unwrap()];
+    let mut told = Acknowledged { chain, ended: Vec::new(), registered: Vec::new() };
+    for step in 1.. {
+        let done = match (step % 10, spare.last()) {
+            (5, Some(_)) => log_out(base, &mut spare, &mut told),
+            (0, _) => register(base, format!("{name}-{step}@example.com"), &mut told),
+            _ => refresh(base, &mut told),
+        };
+        if done.is_none() {
+            return told;
         }
-    }
-    for step in 0.. {
-        if dead.load(Ordering::SeqCst) {
-            break;
-        }
-        let Some(token) = told.newest.clone() else { break };
-        let body = json!({ "refresh_token": token });
-        if index == 1 && step == 3 {
-            match post(base, "/auth/logout", &body) {
-                Some((204, _)) => told.ended = true,
-                // Sent but not acknowledged: it may or may not have happened.
-                _ => told.newest = None,
-            }
-            break;
-        }
-        match post(base, "/auth/refresh", &body) {
-            Some((200, answer)) => {
-                told.used = Some(token);
-                told.newest = Some(tokens(&answer).1);
-            }
-            // Not acknowledged: the exchange may have happened, so nothing is known of this token any more.
-            _ => {
-                told.newest = None;
-                break;
-            }
-        }
+        // The counter stops listening when it has had enough.
+        let _ = answered.send(());
     }
     told
 }
 
+fn refresh(base: &str, told: &mut Acknowledged) -> Option<()> {
+    let (_, newest) = told.chain.last().unwrap();
+    let (status, body) = post(base, "/auth/refresh", &json!({ "refresh_token": newest }))?;
+    assert_eq!(status, 200, "{body}");
+    told.chain.push(tokens(&body));
+    Some(())
+}
+
+fn log_out(base: &str, spare: &mut Vec<Pair>, told: &mut Acknowledged) -> Option<()> {
+    let pair = spare.pop().unwrap();
+    assert_eq!(post(base, "/auth/logout", &json!({ "refresh_token": pair.1 }))?.0, 204);
+    told.ended.push(pair);
+    Some(())
+}
+
+fn register(base: &str, email: String, told: &mut Acknowledged) -> Option<()> {
+    assert_eq!(post(base, "/auth/register", &json!({ "email": email, "password": PASSWORD }))?.0, 201);
+    told.registered.push(email);
+    Some(())
+}
+
 fn check(server: &Server, told: &Acknowledged) {
-    let refresh = |token: &String| server.post("/auth/refresh", &json!({ "refresh_token": token })).0;
-    if let Some(email) = &told.registered {
+    let refresh = |token: &str| server.post("/auth/refresh", &json!({ "refresh_token": token })).0;
+    for email in &told.registered {
         server.log_in(email);
     }
-    match (&told.newest, told.ended) {
-        (Some(token), true) => assert_eq!(refresh(token), 401, "an acknowledged logout holds"),
-        (Some(token), false) => assert_eq!(refresh(token), 200, "an acknowledged refresh holds"),
-        (None, _) => {}
+    for (access, token) in &told.ended {
+        assert_eq!(server.get("/auth/me", access).0, 401, "an acknowledged logout holds");
+        assert_eq!(refresh(token), 401, "an acknowledged logout holds");
     }
-    if let Some(token) = &told.used {
-        assert_eq!(refresh(token), 401, "a used token stays used");
+    let (access, newest) = told.chain.last().unwrap();
+    assert_eq!(server.get("/auth/me", access).0, 200, "an acknowledged refresh holds");
+    assert_eq!(refresh(newest), 200, "an acknowledged refresh holds");
+    // The pair before the newest is used up, and so is its successor by now: a replay.
+    if let [.., (_, used), _] = told.chain.as_slice() {
+        assert_eq!(refresh(used), 401, "a used token stays used");
+        assert_eq!(refresh(newest), 401, "a replay has ended the family");
     }
+}
+
+fn check_integrity(folder: &Path) {
+    let database = rusqlite::Connection::open(folder.join("wardgate.db")).unwrap();
+    let verdict: String = database.query_row("PRAGMA integrity_check", (), |row| row.get(0)).unwrap();
+    assert_eq!(verdict, "ok");
 }
