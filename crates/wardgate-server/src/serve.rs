@@ -21,6 +21,10 @@ use crate::wire;
 /// A client that sends its head slower than this holds a connection for nothing (S-145).
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a connection may wait for its next request. Longer than the 60 s for which nginx keeps a connection to an
+/// upstream, or the two would race and a client read 502.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
 /// Above the 16 KiB at which our own 431 says what to do.
 const HTTP1_BUFFER: usize = 64 * 1024;
 const HTTP2_HEADER_LIST: u32 = 32 * 1024;
@@ -145,7 +149,7 @@ async fn answer(
         .acceptor(NoDelayAcceptor::new())
         .handle(handle.clone())
         .first_request_timeout(HEAD_TIMEOUT);
-    server.http_builder().http1().header_read_timeout(HEAD_TIMEOUT).max_buf_size(HTTP1_BUFFER);
+    server.http_builder().http1().header_read_timeout(KEEP_ALIVE).max_buf_size(HTTP1_BUFFER);
     server
         .http_builder()
         .http2()
