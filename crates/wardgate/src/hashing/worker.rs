@@ -10,7 +10,7 @@ use wardgate_crypto::password::Workspace;
 use super::queue::{Next, Queue};
 use crate::ports::Clock;
 
-/// How much the hashing threads yield: the request threads win whenever they want a core. Not more than this,
+/// How much the hashing threads yield: the request threads win whenever they want a core. Not nice 19,
 /// or the kernel's load balancer takes two hashing threads for nothing and leaves both on one core (nice 19 gave
 /// half the hash rate on two cores).
 const NICENESS: i32 = 10;
