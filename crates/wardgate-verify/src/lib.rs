@@ -34,6 +34,8 @@ mod rfc_vectors;
 mod testing;
 mod verifier;
 mod weak;
+#[cfg(test)]
+mod wycheproof_vectors;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use claims::{AccessClaims, Audience};
