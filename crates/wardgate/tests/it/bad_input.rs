@@ -169,3 +169,16 @@ async fn oversized_headers_and_tokens_are_refused_on_every_route() {
         assert!(!token.status.is_server_error());
     }
 }
+
+#[tokio::test]
+async fn a_body_that_never_ends_is_given_up() {
+    let t = TestGate::new().await;
+    // From here on time passes only when everything waits.
+    tokio::time::pause();
+    let begun = futures_util::stream::iter([Ok::<_, std::io::Error>("{\"email\":")]);
+    let dripping = futures_util::StreamExt::chain(begun, futures_util::stream::pending());
+    let body = axum::body::Body::from_stream(dripping);
+    let reply = t.post("/auth/register").body("application/json", body).send().await;
+    let reply = reply.refused(400, "malformed_body");
+    assert_eq!(reply.body["detail"], "The body came too slowly");
+}

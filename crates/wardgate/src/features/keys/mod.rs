@@ -1,8 +1,11 @@
 //! Signing keys: made, published ahead of use, rotated, retired; the JWKS.
 
 pub(crate) mod http;
+mod material;
 mod model;
+mod rotation;
 mod service;
+mod signature;
 mod store;
 mod verified;
 
