@@ -45,6 +45,11 @@ macro_rules! words {
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }
+
+            /// The one that the word names.
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)+ _ => None }
+            }
         }
     };
 }
@@ -107,6 +112,35 @@ pub(crate) struct Entry {
     pub(super) target: Option<String>,
     pub(super) outcome: Outcome,
     pub(super) source: Source,
+}
+
+/// Which records are wanted; the default is all of them.
+#[derive(Debug, Clone, Default)]
+pub struct AuditFilter {
+    /// Not before this.
+    pub from: Option<Timestamp>,
+    /// Before this.
+    pub to: Option<Timestamp>,
+    /// By exactly this actor, as records show it.
+    pub actor: Option<String>,
+    /// Done to exactly this target.
+    pub target: Option<String>,
+    /// Only this.
+    pub action: Option<Action>,
+    /// Only what ended so.
+    pub outcome: Option<Outcome>,
+}
+
+impl AuditFilter {
+    /// The first moment that is wanted.
+    pub(super) fn first(&self) -> Timestamp {
+        self.from.unwrap_or(Timestamp::from_millis(i64::MIN))
+    }
+
+    /// The first moment that is no longer wanted.
+    pub(super) fn end(&self) -> Timestamp {
+        self.to.unwrap_or(Timestamp::from_millis(i64::MAX))
+    }
 }
 
 /// A record as it is read back.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wardgate_crypto::SubKey;
 use wardgate_store::{StoreError, Tx};
 
-use super::model::{Action, Actor, AuditEvent, Entry, Outcome};
+use super::model::{Action, Actor, AuditEvent, AuditFilter, Entry, Outcome};
 use super::store;
 use crate::environment::Environment;
 use crate::kernel::error::AuthError;
@@ -74,9 +74,29 @@ impl Audit {
 
     /// The `limit` newest records of the default tenant, oldest first.
     pub async fn newest(&self, limit: u32) -> Result<Vec<AuditEvent>, AuthError> {
-        let mut events = self.list(PageRequest { limit, after: None }).await?;
+        let page = PageRequest { limit, after: None };
+        let (mut events, _) = self.list(TenantId::DEFAULT, AuditFilter::default(), page).await?;
         events.reverse();
         Ok(events)
+    }
+
+    /// A page of the tenant's records that `filter` lets pass, newest first, and where the next one begins.
+    pub async fn list(
+        &self,
+        tenant: TenantId,
+        filter: AuditFilter,
+        page: PageRequest,
+    ) -> Result<(Vec<AuditEvent>, Option<Position>), AuthError> {
+        let rows = self
+            .env
+            .db
+            .read(tenant.into(), (filter, page), |tx, (filter, page)| {
+                Box::pin(async move {
+                    Ok::<_, AuthError>(store::list_newest(tx, page.start(), filter, page.fetch()).await?)
+                })
+            })
+            .await?;
+        Ok(page.split(rows, AuditEvent::position))
     }
 
     /// What came after `seen`, oldest first, at most a page: how `audit tail --follow` goes on.
@@ -90,15 +110,6 @@ impl Audit {
                 Box::pin(
                     async move { Ok(store::list_since(tx, *seen, PageRequest::MAX_LIMIT.into()).await?) },
                 )
-            })
-            .await
-    }
-
-    async fn list(&self, page: PageRequest) -> Result<Vec<AuditEvent>, AuthError> {
-        self.env
-            .db
-            .read(TenantId::DEFAULT.into(), page, |tx, page| {
-                Box::pin(async move { Ok(store::list_newest(tx, page.start(), page.limit.into()).await?) })
             })
             .await
     }

@@ -1,8 +1,9 @@
 //! SQL of `audit_events`.
 
+use uuid::Uuid;
 use wardgate_store::{FromRow, Row, Sql, StoreError, Tx, params, sql};
 
-use super::model::{AuditEvent, Entry};
+use super::model::{Action, AuditEvent, AuditFilter, Entry, Outcome};
 use crate::features::tenants::DEFAULT_SLUG;
 use crate::kernel::page::Position;
 use crate::kernel::source::Source;
@@ -11,9 +12,12 @@ const INSERT: Sql = sql!(
     "INSERT INTO audit_events (tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 );
+// An empty text stands for "any": PostgreSQL wants to know the type of a parameter, and a NULL has none.
 const LIST_NEWEST: Sql = sql!(
     "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id FROM audit_events \
-     WHERE tenant_id = $1 AND (at, id) < ($2, $3) ORDER BY at DESC, id DESC LIMIT $4"
+     WHERE tenant_id = $1 AND (at, id) < ($2, $3) AND at >= $4 AND ($5 = '' OR actor = $5) \
+     AND ($6 = '' OR target = $6) AND ($7 = '' OR action = $7) AND ($8 = '' OR outcome = $8) \
+     ORDER BY at DESC, id DESC LIMIT $9"
 );
 const LIST_SINCE: Sql = sql!(
     "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id FROM audit_events \
@@ -47,13 +51,20 @@ pub(super) async fn insert(tx: &mut Tx, entry: &Entry) -> Result<(), StoreError>
     tx.exec(INSERT, &row).await.map(drop)
 }
 
-/// Newest first, those before `before`.
+/// Newest first, those before `before` that the filter lets pass.
 pub(super) async fn list_newest(
     tx: &mut Tx,
     before: Position,
+    filter: &AuditFilter,
     limit: i64,
 ) -> Result<Vec<AuditEvent>, StoreError> {
-    tx.all(LIST_NEWEST, &params![before.at, before.id, limit]).await
+    // The moment at which the filter ends is itself left out.
+    let before = before.min(Position { at: filter.end(), id: Uuid::nil() });
+    let (actor, target) = (filter.actor.as_deref().unwrap_or(""), filter.target.as_deref().unwrap_or(""));
+    let (first, action) = (filter.first(), filter.action.map_or("", Action::as_str));
+    let outcome = filter.outcome.map_or("", Outcome::as_str);
+    let wanted = params![before.at, before.id, first, actor, target, action, outcome, limit];
+    tx.all(LIST_NEWEST, &wanted).await
 }
 
 /// Oldest first, those after `after`.
