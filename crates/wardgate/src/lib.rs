@@ -50,7 +50,9 @@ mod web;
 
 pub use authn::{Admin, CurrentUser, Require, RequireRole, Requirement, Superadmin};
 pub use builder::{BuildError, Builder};
-pub use features::audit::{Action, Actor, Audit, AuditEvent, AuditFilter, Outcome};
+pub use features::audit::{
+    Action, Actor, Audit, AuditCheck, AuditEvent, AuditExport, AuditFilter, BrokenRecord, ChainFault, Outcome,
+};
 pub use features::instance::{InstanceError, Stage};
 pub use features::keys::{KeyState, KeyView, Keys};
 pub use features::lifecycle::Lifecycle;
