@@ -11,7 +11,7 @@ use wardgate_verify::Algorithm;
 use zeroize::Zeroizing;
 
 use crate::environment::Environment;
-use crate::features::audit::Audit;
+use crate::features::audit::{Audit, AuditSettings};
 use crate::features::instance::{self, InstanceError, Stage};
 use crate::features::keys::{KeySettings, Keys};
 use crate::features::lifecycle::Lifecycle;
@@ -29,6 +29,9 @@ use crate::migrations::MIGRATIONS;
 use crate::ports::{Clock, Rng, SystemClock, SystemRng};
 use crate::web::cursor::Cursors;
 use crate::web::envelope::Envelope;
+
+/// How often committed audit records are sealed.
+const SEALING: Duration = Duration::from_secs(1);
 
 /// How often a gate does what is due.
 const MAINTENANCE: Duration = Duration::from_secs(60);
@@ -73,6 +76,8 @@ pub struct Builder {
     hashing: HashPoolSettings,
     registration: RegistrationMode,
     web: WebSettings,
+    audit_retention: Duration,
+    background: bool,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
 }
@@ -97,6 +102,8 @@ impl Default for Builder {
             hashing: HashPoolSettings::default(),
             registration: RegistrationMode::default(),
             web: WebSettings::default(),
+            audit_retention: Duration::ZERO,
+            background: true,
             clock: Arc::new(SystemClock::new()),
             rng: Arc::new(SystemRng),
         }
@@ -176,6 +183,11 @@ impl Builder {
         registration: RegistrationMode,
         /// How the routes look from outside.
         web: WebSettings,
+        /// How long audit records are kept; zero, the default, keeps all.
+        audit_retention: Duration,
+        /// Whether the gate does by itself what is due; if not, call [`Wardgate::maintain`] each minute and
+        /// [`Wardgate::tend_audit`] each second.
+        background: bool,
         /// The source of time.
         clock: Arc<dyn Clock>,
         /// The source of chance.
@@ -188,9 +200,13 @@ impl Builder {
     /// # Errors
     /// All faulty settings at once; a database that is another's, newer, or unreachable.
     pub async fn build(self) -> Result<Wardgate, BuildError> {
+        let background = self.background;
         let gate = self.build_tool().await?;
         gate.maintain().await?;
-        tokio::spawn(maintain_until_dropped(Arc::downgrade(&gate.0)));
+        if background {
+            tokio::spawn(maintain_until_dropped(Arc::downgrade(&gate.0)));
+            tokio::spawn(tend_audit_until_dropped(Arc::downgrade(&gate.0)));
+        }
         Ok(gate)
     }
 
@@ -255,7 +271,8 @@ impl Builder {
         issuer: String,
     ) -> Result<Wardgate, BuildError> {
         let pool = Arc::new(HashPool::start(self.hashing, Arc::clone(&env.clock))?);
-        let audit = Arc::new(Audit::new(Arc::clone(env), master.derive("wardgate audit identifiers")));
+        let audit_settings = AuditSettings { retention: self.audit_retention };
+        let audit = Arc::new(Audit::new(Arc::clone(env), master, audit_settings));
         let key_settings = KeySettings {
             algorithm: self.algorithm,
             hs256_secret: self.hs256_secret,
@@ -358,5 +375,26 @@ async fn maintain_until_dropped(gate: Weak<Inner>) {
         if let Err(error) = gate.maintain().await {
             tracing::error!(%error, "maintenance failed; it is tried again in a minute");
         }
+    }
+}
+
+async fn tend_audit_until_dropped(gate: Weak<Inner>) {
+    let mut ticks = tokio::time::interval(SEALING);
+    // After a long seal the missed ones are not made up for.
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut was_well = true;
+    loop {
+        ticks.tick().await;
+        let Some(inner) = gate.upgrade() else { return };
+        let gate = Wardgate(inner);
+        if gate.is_stopping() {
+            return;
+        }
+        let result = gate.tend_audit().await;
+        // Once, not each second.
+        if let (true, Err(error)) = (was_well, &result) {
+            tracing::error!(%error, "the audit log cannot be sealed; it is tried again each second");
+        }
+        was_well = result.is_ok();
     }
 }

@@ -178,7 +178,13 @@ impl Wardgate {
         self.0.keys.reload(TenantId::DEFAULT).await?;
         self.0.passwords.calibrate(TenantId::DEFAULT).await?;
         let hour = std::time::Duration::from_secs(60 * 60);
-        Ok(sessions::purge(&self.0.env, self.0.env.now().minus(hour)).await?)
+        sessions::purge(&self.0.env, self.0.env.now().minus(hour)).await?;
+        self.0.audit.remove_old(TenantId::DEFAULT).await.map(drop)
+    }
+
+    /// Seals the audit records committed so far. A built gate does this each second by itself.
+    pub async fn tend_audit(&self) -> Result<(), AuthError> {
+        self.0.audit.seal(TenantId::DEFAULT).await.map(drop)
     }
 
     /// Whether requests can be served: the database answers, its schema is current, a signing key is open, and
@@ -209,6 +215,8 @@ impl Wardgate {
         let pool = Arc::clone(&self.0.pool);
         // Joining threads blocks; a panic in there has nothing left to harm.
         let _ = tokio::task::spawn_blocking(move || pool.drain()).await;
+        // So that a command or a stopped server leaves nothing unsealed; what cannot be sealed stays as it is.
+        let _ = self.0.audit.seal_rest(TenantId::DEFAULT).await;
         self.0.env.db.close().await;
     }
 

@@ -50,7 +50,9 @@ mod web;
 
 pub use authn::{Admin, CurrentUser, Require, RequireRole, Requirement, Superadmin};
 pub use builder::{BuildError, Builder};
-pub use features::audit::{Action, Actor, Audit, AuditEvent, Outcome};
+pub use features::audit::{
+    Action, Actor, Audit, AuditCheck, AuditEvent, AuditExport, AuditFilter, BrokenRecord, ChainFault, Outcome,
+};
 pub use features::instance::{InstanceError, Stage};
 pub use features::keys::{KeyState, KeyView, Keys};
 pub use features::lifecycle::Lifecycle;
@@ -73,7 +75,7 @@ pub use kernel::ids::{
 pub use kernel::page::{Page, PageRequest, Position};
 pub use kernel::principal::Principal;
 pub use kernel::source::Source;
-pub use kernel::time::Timestamp;
+pub use kernel::time::{InvalidTimestamp, Timestamp};
 pub use ports::{Clock, ManualClock, Rng, SeededRng, SystemClock, SystemRng};
 pub use wardgate_crypto::MasterKey;
 pub use wardgate_crypto::password::{Password, Scheme};

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::features::{keys, password, sessions, setup, signin, tokens, users};
+use crate::features::{audit, keys, password, sessions, setup, signin, tokens, users};
 use crate::gate::{CorsOrigins, Wardgate};
 use crate::kernel::error::AuthError;
 use crate::web::openapi::{document, operation, schema};
@@ -27,6 +27,7 @@ pub(crate) fn table() -> Vec<Route<Wardgate>> {
         users::http::routes(),
         sessions::http::routes(),
         keys::http::routes(),
+        audit::http::routes(),
         setup::http::routes(),
         health(),
     ]

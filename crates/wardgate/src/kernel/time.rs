@@ -1,6 +1,7 @@
 //! Instants, as milliseconds since 1970 in UTC.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -43,6 +44,21 @@ impl Timestamp {
     }
 }
 
+/// The text is no time as of RFC 3339.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a time as of RFC 3339, such as 2026-01-31T09:30:00Z")]
+pub struct InvalidTimestamp;
+
+impl FromStr for Timestamp {
+    type Err = InvalidTimestamp;
+
+    /// Reads RFC 3339 with any offset; what is finer than a millisecond is cut.
+    fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
+        let at: jiff::Timestamp = text.parse().map_err(|_| InvalidTimestamp)?;
+        Ok(Self(at.as_millisecond()))
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_millisecond(self.0) {
@@ -71,6 +87,18 @@ mod tests {
     #[test]
     fn it_prints_as_rfc_3339_in_utc() {
         assert_eq!(Timestamp::from_millis(1_700_000_000_120).to_string(), "2023-11-14T22:13:20.120Z");
+    }
+
+    #[test]
+    fn it_reads_what_it_prints_and_any_offset() {
+        let at = Timestamp::from_millis(1_700_000_000_120);
+        assert_eq!(at.to_string().parse(), Ok(at));
+        assert_eq!("2023-11-14T23:13:20.1209+01:00".parse(), Ok(at));
+        for wrong in
+            ["", "yesterday", "2023-11-14", "2023-11-14T22:13:20", "1700000000", "2023-13-14T22:13:20Z"]
+        {
+            assert_eq!(wrong.parse::<Timestamp>(), Err(InvalidTimestamp), "{wrong}");
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use axum::extract::FromRequestParts;
+use http::request::Parts;
 use percent_encoding::percent_decode;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
@@ -30,6 +32,17 @@ pub(crate) struct Fields {
 /// [`Fields::read`].
 pub(crate) trait FromFields: Sized {
     fn from_fields(fields: &mut Fields) -> Self;
+}
+
+/// The query string of a request, read strictly: what is unknown, doubled or wrong is refused.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: FromFields> FromRequestParts<S> for Query<T> {
+    type Rejection = AuthError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
+        Fields::read_query(parts.uri.query().unwrap_or_default()).map(Self)
+    }
 }
 
 /// A JSON object as it was written: serde's own map would keep the last of two values of one name, and
@@ -101,6 +114,16 @@ impl Fields {
         let request = T::from_fields(&mut fields);
         fields.note_unknown();
         if fields.faults.is_empty() { Ok(request) } else { Err(AuthError::InvalidFields(fields.faults)) }
+    }
+
+    /// Reads a request from a query string, as strictly as from a body.
+    pub(crate) fn read_query<T: FromFields>(query: &str) -> Result<T, AuthError> {
+        Self::read(Encoding::Form, query.as_bytes()).map_err(|error| match error {
+            AuthError::MalformedBody(_) => {
+                AuthError::field("", "malformed_query", "the query is not UTF-8, or has too many parameters")
+            }
+            other => other,
+        })
     }
 
     pub(crate) fn is_form(&self) -> bool {

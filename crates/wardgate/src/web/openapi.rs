@@ -78,6 +78,13 @@ impl Operation {
         self.refuses(&["invalid_cursor", "invalid_fields"])
     }
 
+    /// It takes a parameter in its query, which may be left out.
+    pub(crate) fn query_parameter(mut self, name: &str, description: &str, schema: &Value) -> Self {
+        let parameter = json!({ "name": name, "in": "query", "description": description, "schema": schema });
+        self.parameters.push(parameter);
+        self
+    }
+
     /// It takes a parameter in its path.
     pub(crate) fn path_parameter(mut self, name: &str) -> Self {
         let parameter =
@@ -232,6 +239,16 @@ fn schemas() -> Value {
             "properties": {
                 "id": { "type": "string" }, "current": { "type": "boolean" }, "created_at": time, "last_seen_at": time,
                 "expires_at": time, "address": { "type": ["string", "null"] }, "user_agent": { "type": ["string", "null"] },
+            },
+        },
+        "AuditRecord": {
+            "type": "object",
+            "required": ["id", "at", "actor", "action", "target", "outcome", "source", "user_agent", "request_id", "tenant"],
+            "properties": {
+                "id": { "type": "string" }, "at": time, "actor": { "type": "string" }, "action": { "type": "string" },
+                "target": { "type": ["string", "null"] }, "outcome": { "enum": ["success", "refused"] },
+                "source": { "type": ["string", "null"] }, "user_agent": { "type": ["string", "null"] },
+                "request_id": { "type": "string" }, "tenant": { "type": "string" },
             },
         },
         "JwkSet": { "type": "object", "required": ["keys"], "properties": { "keys": { "type": "array", "items": { "type": "object" } } } },

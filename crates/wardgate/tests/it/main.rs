@@ -10,6 +10,7 @@
 
 mod account;
 mod audit;
+mod audit_chain;
 mod bad_input;
 mod endpoints;
 mod keys;

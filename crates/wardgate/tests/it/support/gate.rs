@@ -116,6 +116,7 @@ fn builder(scratch: &Scratch, clock: &Arc<ManualClock>, seed: u64) -> Builder {
         .issuer(ISSUER)
         .database(database)
         .master_key(TestGate::master_key())
+        .background(false)
         .hashing(HashPoolSettings { threads: 2, queue: 64, deadline: Duration::from_secs(3600) })
         .clock(Arc::clone(clock) as Arc<dyn Clock>)
         .rng(Arc::new(SeededRng::new(seed)))
