@@ -16,6 +16,8 @@ use crate::features::instance::{self, InstanceError, Stage};
 use crate::features::keys::{KeySettings, Keys};
 use crate::features::lifecycle::Lifecycle;
 use crate::features::password::{Accounts, PasswordPolicy, PasswordSettings, Passwords, RegistrationMode};
+use crate::features::roles::CustomRoles;
+use crate::features::service_accounts::ServiceAccounts;
 use crate::features::sessions::Sessions;
 use crate::features::setup::Setup;
 use crate::features::signin::SignIn;
@@ -316,6 +318,8 @@ impl Builder {
             loopback_hosts_only: self.web.loopback_hosts_only,
         };
         Ok(Wardgate(Arc::new(Inner {
+            roles: CustomRoles::new(Arc::clone(env), Arc::clone(&audit)),
+            service_accounts: ServiceAccounts::new(Arc::clone(env), Arc::clone(&audit)),
             users: Users::new(Arc::clone(env), Arc::clone(&audit)),
             sessions: Sessions::new(Arc::clone(env), Arc::clone(&audit)),
             signin: SignIn::new(

@@ -7,11 +7,12 @@ use wardgate_store::{Db, DbOptions, StoreError};
 
 use crate::authn::RequireRole;
 use crate::environment::Environment;
-use crate::features::audit::Audit;
+use crate::features::audit::{Actor, Audit};
 use crate::features::keys::Keys;
 use crate::features::lifecycle::Lifecycle;
 use crate::features::password::{Accounts, Passwords};
-use crate::features::roles::BuiltinRole;
+use crate::features::roles::{Authority, Caller, CustomRoles};
+use crate::features::service_accounts::ServiceAccounts;
 use crate::features::sessions::{self, Sessions};
 use crate::features::setup::Setup;
 use crate::features::signin::SignIn;
@@ -21,6 +22,7 @@ use crate::hashing::HashPool;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{RequestId, TenantId};
 use crate::kernel::source::Source;
+use crate::kernel::time::Timestamp;
 use crate::migrations::MIGRATIONS;
 use crate::router;
 use crate::web::cursor::Cursors;
@@ -39,6 +41,8 @@ pub(crate) struct Inner {
     pub(crate) audit: Arc<Audit>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) users: Users,
+    pub(crate) roles: CustomRoles,
+    pub(crate) service_accounts: ServiceAccounts,
     pub(crate) sessions: Sessions,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) passwords: Arc<Passwords>,
@@ -60,7 +64,7 @@ pub struct WebSettings {
     /// Which other sites' pages may call the API.
     pub cors: CorsOrigins,
     /// Proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<crate::web::client_ip::Network>,
+    pub trusted_proxies: Vec<crate::kernel::network::Network>,
     /// Whether only loopback Host names are answered: for development.
     pub loopback_hosts_only: bool,
 }
@@ -106,8 +110,8 @@ impl Wardgate {
         Ok(pending?.missing.iter().map(|migration| migration.name).collect())
     }
 
-    /// A layer that lets only users with `role`, or one above it, through to a subtree.
-    pub fn require_role(&self, role: BuiltinRole) -> RequireRole {
+    /// A layer that lets only those with `role`, built in or the tenant's own, or one above it, through to a subtree.
+    pub fn require_role(&self, role: &str) -> RequireRole {
         RequireRole::new(self.clone(), role)
     }
 
@@ -124,6 +128,16 @@ impl Wardgate {
     /// Users.
     pub fn users(&self) -> &Users {
         &self.0.users
+    }
+
+    /// The roles that tenants make of permissions.
+    pub fn roles(&self) -> &CustomRoles {
+        &self.0.roles
+    }
+
+    /// Service accounts.
+    pub fn service_accounts(&self) -> &ServiceAccounts {
+        &self.0.service_accounts
     }
 
     /// Sessions.
@@ -151,7 +165,7 @@ impl Wardgate {
         &self.0.signin
     }
 
-    /// Disabling, enabling and deleting users, and changing roles.
+    /// Changing users, their roles and activity, and deleting them.
     pub fn lifecycle(&self) -> &Lifecycle {
         &self.0.lifecycle
     }
@@ -159,6 +173,10 @@ impl Wardgate {
     /// The way to the first superadmin.
     pub fn setup(&self) -> &Setup {
         &self.0.setup
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.env.now()
     }
 
     pub(crate) fn cursors(&self) -> &Cursors {
@@ -169,6 +187,11 @@ impl Wardgate {
     pub fn own_source(&self) -> Source {
         let request_id = RequestId::new(self.0.env.now(), self.0.env.random());
         Source { address: None, user_agent: None, request_id }
+    }
+
+    /// An operator at the machine, as whom the command line makes its changes.
+    pub fn operator(&self) -> Caller {
+        Caller { actor: Actor::CommandLine, authority: Authority::Operator, source: self.own_source() }
     }
 
     /// Does what is due: rotates keys, removes what ended long ago, measures hash schemes. A built gate does

@@ -24,4 +24,8 @@ pub const MIGRATIONS: &[Migration] = migrations![
     8 "0008_passwords",
     9 "0009_setup_links",
     10 "0010_audit_chain",
+    12 "0012_roles",
+    13 "0013_service_accounts",
+    14 "0014_api_keys",
+    15 "0015_browser_sessions",
 ];

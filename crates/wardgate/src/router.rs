@@ -11,7 +11,10 @@ use serde_json::{Value, json};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::features::{audit, keys, password, sessions, setup, signin, tokens, users};
+use crate::authn::admit;
+use crate::features::{
+    audit, keys, lifecycle, password, principals, roles, service_accounts, sessions, setup, signin, tokens,
+};
 use crate::gate::{CorsOrigins, Wardgate};
 use crate::kernel::error::AuthError;
 use crate::web::openapi::{document, operation, schema};
@@ -24,7 +27,10 @@ pub(crate) fn table() -> Vec<Route<Wardgate>> {
         password::http::routes(),
         signin::http::routes(),
         tokens::http::routes(),
-        users::http::routes(),
+        principals::http::routes(),
+        lifecycle::http::routes(),
+        roles::http::routes(),
+        service_accounts::http::routes(),
         sessions::http::routes(),
         keys::http::routes(),
         audit::http::routes(),
@@ -52,7 +58,14 @@ pub(crate) fn standalone(gate: &Wardgate) -> Router {
 }
 
 fn routes(gate: &Wardgate) -> Router<Wardgate> {
-    let routes = router(table());
+    let guarded = table().into_iter().map(|route| {
+        route.guarded(|handler, access| match access {
+            // A logout takes a refresh token in its body as well, so its handler looks for itself.
+            Access::Public | Access::TokenHolder => handler,
+            access => handler.layer(from_fn_with_state((gate.clone(), access), admit)),
+        })
+    });
+    let routes = router(guarded.collect());
     if gate.0.web.docs { routes.merge(docs::router(description())) } else { routes }
 }
 

@@ -14,6 +14,10 @@ pub(crate) mod users;
 
 pub(crate) mod roles;
 
+pub(crate) mod service_accounts;
+
+pub(crate) mod principals;
+
 pub(crate) mod sessions;
 
 pub(crate) mod tokens;

@@ -11,11 +11,12 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
-use super::client_ip::{Network, client_address};
+use super::client_ip::client_address;
 use super::docs::{DOCS_CSP, DOCS_PATH};
 use super::problem::InternalCause;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::RequestId;
+use crate::kernel::network::Network;
 use crate::kernel::source::Source;
 use crate::ports::{Clock, Rng};
 

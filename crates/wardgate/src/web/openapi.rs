@@ -41,6 +41,11 @@ pub(crate) fn texts(required: &[&str], optional: &[&str]) -> Value {
     json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false })
 }
 
+/// A list of texts.
+pub(crate) fn strings() -> Value {
+    json!({ "type": "array", "items": { "type": "string" } })
+}
+
 fn text(name: &str) -> Value {
     match name {
         "email" => json!({ "type": "string", "format": "email" }),
@@ -50,6 +55,10 @@ fn text(name: &str) -> Value {
         _ => json!({ "type": "string" }),
     }
 }
+
+const CREDENTIAL_REFUSALS: &[&str] =
+    &["ambiguous_credential", "inactive_user", "missing_credential", "invalid_credential", "invalid_api_key"];
+const PERMISSION_REFUSALS: &[&str] = &["insufficient_permissions", "insufficient_scope"];
 
 impl Operation {
     /// It reads JSON.
@@ -125,12 +134,11 @@ impl Operation {
     fn describe(self, endpoint: &Endpoint) -> Value {
         let described = match endpoint.access {
             Access::Public => self,
-            Access::SignedIn => self.refuses(&[
-                "ambiguous_credential",
-                "inactive_user",
-                "missing_credential",
-                "invalid_credential",
-            ]),
+            Access::SignedIn => self.refuses(CREDENTIAL_REFUSALS),
+            Access::Permission(_) => self.refuses(CREDENTIAL_REFUSALS).refuses(PERMISSION_REFUSALS),
+            Access::SteppedUp(_) => {
+                self.refuses(CREDENTIAL_REFUSALS).refuses(PERMISSION_REFUSALS).refuses(&["step_up_required"])
+            }
             Access::TokenHolder => {
                 self.refuses(&["ambiguous_credential", "missing_credential", "invalid_credential"])
             }
@@ -156,6 +164,9 @@ impl Operation {
         }
         if let Some(body) = described.body {
             value["requestBody"] = body;
+        }
+        if let Access::Permission(permission) | Access::SteppedUp(permission) = endpoint.access {
+            value["description"] = json!(format!("Asks for the permission `{permission}`."));
         }
         if endpoint.access != Access::Public {
             value["security"] = json!([{ "password": [] }, { "bearer": [] }]);
@@ -200,7 +211,7 @@ fn security_schemes() -> Value {
 
 fn schemas() -> Value {
     let time = json!({ "type": "string", "format": "date-time" });
-    let strings = json!({ "type": "array", "items": { "type": "string" } });
+    let strings = strings();
     json!({
         "Problem": {
             "type": "object",
@@ -218,6 +229,16 @@ fn schemas() -> Value {
         "User": {
             "type": "object",
             "required": ["id", "email", "email_verified", "name", "is_active", "roles", "created_at"],
+            "properties": {
+                "id": { "type": "string" }, "email": { "type": "string" }, "email_verified": { "type": "boolean" },
+                "name": { "type": ["string", "null"] }, "is_active": { "type": "boolean" }, "roles": strings,
+                "created_at": time,
+            },
+        },
+        "Me": {
+            "description": "A user, or a service account, which has no address",
+            "type": "object",
+            "required": ["id", "name", "is_active", "roles", "created_at", "permissions", "tenant"],
             "properties": {
                 "id": { "type": "string" }, "email": { "type": "string" }, "email_verified": { "type": "boolean" },
                 "name": { "type": ["string", "null"] }, "is_active": { "type": "boolean" }, "roles": strings,
@@ -249,6 +270,22 @@ fn schemas() -> Value {
                 "target": { "type": ["string", "null"] }, "outcome": { "enum": ["success", "refused"] },
                 "source": { "type": ["string", "null"] }, "user_agent": { "type": ["string", "null"] },
                 "request_id": { "type": "string" }, "tenant": { "type": "string" },
+            },
+        },
+        "Role": {
+            "type": "object",
+            "required": ["name", "description", "permissions", "builtin", "created_at"],
+            "properties": {
+                "name": { "type": "string" }, "description": { "type": ["string", "null"] }, "permissions": strings,
+                "builtin": { "type": "boolean" }, "created_at": { "type": ["string", "null"], "format": "date-time" },
+            },
+        },
+        "ServiceAccount": {
+            "type": "object",
+            "required": ["id", "name", "is_active", "roles", "created_at"],
+            "properties": {
+                "id": { "type": "string" }, "name": { "type": "string" }, "is_active": { "type": "boolean" },
+                "roles": strings, "created_at": time,
             },
         },
         "JwkSet": { "type": "object", "required": ["keys"], "properties": { "keys": { "type": "array", "items": { "type": "object" } } } },

@@ -54,23 +54,19 @@ async fn each_event_leaves_exactly_one_record() {
     alice.post("/auth/logout").send().await.expect(204);
     expect("session.ended", "success", &me).await;
     t.tick();
-    t.gate
-        .lifecycle()
-        .set_role(tenant, alice.id, BuiltinRole::Admin, Actor::CommandLine, &source)
-        .await
-        .unwrap();
+    t.set_roles(alice.id, &["admin"]).await.unwrap();
     expect("user.roles_changed", "success", "command_line").await;
     t.tick();
-    t.gate.lifecycle().disable(tenant, alice.id, Actor::CommandLine, &source).await.unwrap();
+    t.disable(alice.id).await;
     expect("user.disabled", "success", "command_line").await;
     t.tick();
-    t.gate.lifecycle().enable(tenant, alice.id, Actor::CommandLine, &source).await.unwrap();
+    t.enable(alice.id).await;
     expect("user.enabled", "success", "command_line").await;
     t.tick();
     t.gate.keys().rotate(tenant, Actor::CommandLine, &source).await.unwrap();
     expect("signing_key.created", "success", "command_line").await;
     t.tick();
-    t.gate.lifecycle().delete(tenant, alice.id, Actor::CommandLine, &source).await.unwrap();
+    t.delete(alice.id).await.unwrap();
     expect("user.deleted", "success", "command_line").await;
 }
 

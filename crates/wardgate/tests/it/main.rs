@@ -18,6 +18,7 @@ mod lifecycle;
 mod races;
 mod refresh;
 mod require;
+mod roles;
 mod sessions;
 mod setup;
 mod signin;

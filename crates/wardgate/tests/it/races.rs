@@ -8,7 +8,7 @@ use std::future::Future;
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
-use wardgate::{Actor, TenantId};
+use wardgate::{Actor, TenantId, UserChange};
 
 use crate::support::{PASSWORD, Persona, Reply, TestGate};
 
@@ -102,13 +102,13 @@ async fn a_sign_in_in_flight_does_not_outlive_a_password_change() {
 async fn a_sign_in_in_flight_does_not_come_back_when_a_disabled_user_is_enabled() {
     let t = TestGate::new().await;
     let alice = t.user("alice").registered().await;
-    let (gate, id, source) = (t.gate.clone(), alice.id, t.gate.own_source());
+    let (gate, id) = (t.gate.clone(), alice.id);
     let reply = sign_in_meets(&t, &alice, async move {
-        let source = gate.own_source();
-        gate.lifecycle().disable(TenantId::DEFAULT, id, Actor::CommandLine, &source).await.unwrap();
+        let off = UserChange { is_active: Some(false), ..UserChange::default() };
+        gate.lifecycle().update(TenantId::DEFAULT, id, off, &gate.operator()).await.unwrap();
     })
     .await;
-    t.gate.lifecycle().enable(TenantId::DEFAULT, id, Actor::CommandLine, &source).await.unwrap();
+    t.enable(id).await;
     expect_dead(&t, reply).await;
 }
 

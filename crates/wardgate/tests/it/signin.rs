@@ -1,7 +1,7 @@
 //! Signing in with a password.
 
 use serde_json::json;
-use wardgate::{Actor, Scheme, TenantId};
+use wardgate::{Scheme, TenantId};
 use wardgate_store::{Sql, params, sql};
 
 use crate::support::{PASSWORD, Reply, TestGate};
@@ -20,8 +20,7 @@ async fn every_refusal_looks_the_same() {
     let t = TestGate::new().await;
     let alice = t.user("alice").registered().await;
     let disabled = t.user("disabled").registered().await;
-    let source = t.gate.own_source();
-    t.gate.lifecycle().disable(TenantId::DEFAULT, disabled.id, Actor::CommandLine, &source).await.unwrap();
+    t.disable(disabled.id).await;
     let passwordless = t.user("passwordless").registered().await;
     forget_password(&t, passwordless.id).await;
 

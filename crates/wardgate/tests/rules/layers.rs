@@ -66,7 +66,7 @@ impl Layer {
             Store => &[Kernel, Model, Columns],
             Service => &[Kernel, Model, Ports, Columns, Ground, Store, Service],
             Web => &[Kernel, Ports, Web],
-            Authn => &[Kernel, Model, Service, Authn],
+            Authn => &[Kernel, Model, Service, Web, Authn],
             Http => &[Kernel, Model, Service, Web, Authn, Http],
             Facade => &[Model, Store, Service, Http, Facade],
             Top => &[Kernel, Model, Ports, Columns, Ground, Service, Web, Authn, Http, Facade, Top],

@@ -4,16 +4,19 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::kernel::ids::{AuditEventId, UserId};
+use crate::kernel::ids::{AuditEventId, ServiceAccountId, UserId};
 use crate::kernel::page::Position;
+use crate::kernel::principal::Subject;
 use crate::kernel::source::Source;
 use crate::kernel::time::Timestamp;
 
 /// Who did it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Actor {
-    /// A signed-in user.
+    /// A user, signed in or by an API key.
     User(UserId),
+    /// A service account.
+    ServiceAccount(ServiceAccountId),
     /// Nobody who is known: a sign-in that failed, a registration.
     Anonymous,
     /// An operator at the command line.
@@ -26,9 +29,19 @@ impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User(id) => id.fmt(f),
+            Self::ServiceAccount(id) => id.fmt(f),
             Self::Anonymous => f.write_str("anonymous"),
             Self::CommandLine => f.write_str("command_line"),
             Self::System => f.write_str("system"),
+        }
+    }
+}
+
+impl From<Subject> for Actor {
+    fn from(subject: Subject) -> Self {
+        match subject {
+            Subject::User(id) => Self::User(id),
+            Subject::ServiceAccount(id) => Self::ServiceAccount(id),
         }
     }
 }
@@ -69,6 +82,34 @@ words!(
         UserDeleted = "user.deleted",
         /// A user's roles were changed.
         RolesChanged = "user.roles_changed",
+        /// An administrator made an account that has no password yet.
+        UserCreated = "user.created",
+        /// A role of the tenant's own was made.
+        RoleCreated = "role.created",
+        /// What a role is for, or what it allows, was changed.
+        RoleUpdated = "role.updated",
+        /// A role was removed.
+        RoleDeleted = "role.deleted",
+        /// A service account was made.
+        ServiceAccountCreated = "service_account.created",
+        /// A service account was renamed, deactivated or activated again.
+        ServiceAccountUpdated = "service_account.updated",
+        /// A service account and its keys were removed.
+        ServiceAccountDeleted = "service_account.deleted",
+        /// An API key was made.
+        ApiKeyCreated = "api_key.created",
+        /// An API key's name, scopes, expiry, networks or limits were changed.
+        ApiKeyUpdated = "api_key.updated",
+        /// An API key got a successor; it ends with the overlap.
+        ApiKeyRotated = "api_key.rotated",
+        /// An API key was revoked.
+        ApiKeyRevoked = "api_key.revoked",
+        /// An API key was exchanged for an access token.
+        ApiKeyExchanged = "api_key.exchanged",
+        /// A signed-in user confirmed the password.
+        SteppedUp = "session.stepped_up",
+        /// All sessions of a user were ended by an administrator.
+        SessionsEnded = "user.sessions_ended",
         /// Somebody signed in.
         SignIn = "session.signed_in",
         /// A session was ended by its owner.
@@ -159,7 +200,7 @@ pub struct AuditEvent {
     pub id: AuditEventId,
     /// When it happened.
     pub at: Timestamp,
-    /// A user's id, `anonymous`, `command_line` or `system`.
+    /// The id of a user or service account, `anonymous`, `command_line` or `system`.
     pub actor: String,
     /// One of [`Action`]'s words.
     pub action: String,

@@ -12,3 +12,4 @@ mod verified;
 pub use model::{KeyState, KeyView};
 pub use service::Keys;
 pub(crate) use service::{KeySettings, is_open, signing_kid};
+pub(crate) use verified::Verified;

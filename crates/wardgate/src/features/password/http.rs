@@ -1,4 +1,4 @@
-//! `/auth/register` and `/auth/password`.
+//! `/auth/register`, `/auth/step-up` and `/auth/password`.
 
 use axum::Extension;
 use axum::extract::State;
@@ -77,10 +77,29 @@ async fn change_password(
     Extension(source): Extension<Source>,
     Json(change): Json<PasswordChange>,
 ) -> Result<StatusCode, AuthError> {
-    current.require_permission("profile:write")?;
     let PasswordChange { current_password, new_password } = change;
     let passwords = gate.passwords();
     passwords.change(current.principal(), current.user(), &current_password, &new_password, &source).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+struct StepUp {
+    password: String,
+}
+
+impl FromFields for StepUp {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self { password: fields.text("password") }
+    }
+}
+
+async fn step_up(
+    State(gate): State<Wardgate>,
+    current: CurrentUser,
+    Extension(source): Extension<Source>,
+    Json(StepUp { password }): Json<StepUp>,
+) -> Result<StatusCode, AuthError> {
+    gate.passwords().step_up(current.principal(), current.user(), &password, &source).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -98,13 +117,23 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
         ),
         route(
             &Method::POST,
-            "/auth/password",
+            "/auth/step-up",
             Access::SignedIn,
+            step_up,
+            operation("account", "Confirm the password, for what asks for a fresh sign-in")
+                .json(&texts(&["password"], &[]))
+                .answers_empty(204, "The session counts as fresh for 15 minutes")
+                .refuses(&["wrong_password", "insufficient_permissions", "busy", "unavailable"]),
+        ),
+        route(
+            &Method::POST,
+            "/auth/password",
+            Access::Permission("password:write"),
             change_password,
             operation("account", "Change the own password; every other session ends")
                 .json(&texts(&["current_password", "new_password"], &[]))
                 .answers_empty(204, "Changed")
-                .refuses(&["wrong_password", "insufficient_scope", "busy", "unavailable"]),
+                .refuses(&["wrong_password", "busy", "unavailable"]),
         ),
     ]
 }

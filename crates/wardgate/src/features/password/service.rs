@@ -260,23 +260,11 @@ impl Passwords {
         source: &Source,
     ) -> Result<(), AuthError> {
         let (tenant, id) = (principal.tenant, user.id);
-        let stored = self
-            .env
-            .db
-            .lookup(tenant.into(), id, |tx, id| {
-                Box::pin(async move { Ok::<_, AuthError>(store::by_user(tx, *id).await?) })
-            })
-            .await?;
-        let Some(stored) = stored else { return self.refuse_change(principal, source).await };
-        let too_long = current.chars().nth(MAX_CHARS).is_some();
-        let hash: Arc<str> = stored.hash.into();
-        if too_long || self.check(Password::new(current), hash, source).await?.verdict != Verdict::Match {
-            return self.refuse_change(principal, source).await;
-        }
+        let version = self.prove_current(principal, user, current, Action::PasswordChanged, source).await?;
         let new =
             self.hash_new(new, &user.email, source).await.map_err(|error| rename(error, "new_password"))?;
         let entry = self.audit.done(source, Actor::User(id), Action::PasswordChanged, id);
-        let change = (id, stored.version, new, self.env.now(), principal.session, entry);
+        let change = (id, version, new, self.env.now(), principal.session(), entry);
         self.env
             .db
             .write(tenant.into(), change, |tx, (id, version, new, now, session, entry)| {
@@ -285,16 +273,64 @@ impl Passwords {
                     if !store::change(tx, *id, *version, new, *now).await? {
                         return Err(AuthError::WrongPassword);
                     }
-                    end_others(tx, *id, *now, Some(*session)).await?;
+                    end_others(tx, *id, *now, *session).await?;
                     Ok(audit::record(tx, entry).await?)
                 })
             })
             .await
     }
 
-    async fn refuse_change(&self, principal: &Principal, source: &Source) -> Result<(), AuthError> {
-        let actor = Actor::User(principal.subject);
-        let entry = self.audit.refused(source, actor, Action::PasswordChanged, principal.subject);
+    /// Confirms the password of whoever is signed in; the session counts as fresh from now on.
+    ///
+    /// # Errors
+    /// [`AuthError::WrongPassword`]; [`AuthError::InsufficientPermissions`] for an API key, which is no sign-in.
+    pub(crate) async fn step_up(
+        &self,
+        principal: &Principal,
+        user: &User,
+        password: &str,
+        source: &Source,
+    ) -> Result<(), AuthError> {
+        let session = principal.session().ok_or(AuthError::InsufficientPermissions)?;
+        let version = self.prove_current(principal, user, password, Action::SteppedUp, source).await?;
+        let entry = self.audit.done(source, Actor::User(user.id), Action::SteppedUp, session);
+        let input = (user.id, version, session, self.env.now(), entry);
+        let stepped_up =
+            self.env.db.write(principal.tenant.into(), input, |tx, (id, version, session, now, entry)| {
+                Box::pin(async move {
+                    users::lock(tx, *id).await?;
+                    let stored = store::by_user(tx, *id).await?;
+                    let unchanged = stored.is_some_and(|stored| stored.version == *version);
+                    if !unchanged || !sessions::prove(tx, *session, *now).await? {
+                        return Err(AuthError::InvalidCredential);
+                    }
+                    Ok(audit::record(tx, entry).await?)
+                })
+            });
+        stepped_up.await
+    }
+
+    /// Checks the current password of whoever is signed in; gives the version that was proven.
+    async fn prove_current(
+        &self,
+        principal: &Principal,
+        user: &User,
+        current: &str,
+        action: Action,
+        source: &Source,
+    ) -> Result<i64, AuthError> {
+        let stored = self.env.db.lookup(principal.tenant.into(), user.id, |tx, id| {
+            Box::pin(async move { Ok::<_, AuthError>(store::by_user(tx, *id).await?) })
+        });
+        let stored = stored.await?;
+        let too_long = current.chars().nth(MAX_CHARS).is_some();
+        if let Some(stored) = stored.filter(|_| !too_long) {
+            let checked = self.check(Password::new(current), stored.hash.into(), source).await?;
+            if checked.verdict == Verdict::Match {
+                return Ok(stored.version);
+            }
+        }
+        let entry = self.audit.refused(source, Actor::User(user.id), action, user.id);
         self.audit.record_alone(principal.tenant, entry).await?;
         Err(AuthError::WrongPassword)
     }

@@ -8,4 +8,6 @@ mod store;
 pub(crate) use model::EndReason;
 pub use model::Session;
 pub use service::Sessions;
-pub(crate) use service::{NewSession, end, end_all_of, find, open, purge, touch};
+pub(crate) use service::{
+    NewSession, end, end_all_of, end_browser_sessions_of, find, open, prove, purge, touch,
+};

@@ -12,7 +12,6 @@ use crate::features::audit::{self, Action, Actor, Audit};
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{SessionId, TenantId, UserId};
 use crate::kernel::page::{PageRequest, Position};
-use crate::kernel::principal::Principal;
 use crate::kernel::source::Source;
 use crate::kernel::time::Timestamp;
 
@@ -41,6 +40,7 @@ pub(crate) async fn open(tx: &mut Tx, new: &NewSession, source: &Source) -> Resu
         last_seen_at: new.now,
         expires_at: new.expires_at,
         ended_at: None,
+        proven_at: new.now,
         end_reason: None,
         address: source.address_text(),
         user_agent: source.user_agent.clone(),
@@ -68,6 +68,11 @@ pub(crate) async fn touch(
     store::touch(tx, id, now, expires_at, address.as_deref(), source.user_agent.as_deref()).await
 }
 
+/// Notes that the owner proved who they are just now; `false` if the session has ended.
+pub(crate) async fn prove(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<bool, StoreError> {
+    store::prove(tx, id, now).await
+}
+
 /// Ends the session, its refresh family and its access tokens; says whether this call did it.
 pub(crate) async fn end(
     tx: &mut Tx,
@@ -88,6 +93,16 @@ pub(crate) async fn end_all_of(
 ) -> Result<u64, StoreError> {
     let keep = keep.unwrap_or(SessionId::from_uuid(Uuid::nil()));
     store::end_all_of(tx, user, now, reason.as_str(), keep).await
+}
+
+/// Ends the user's browser sessions, whose cookie is their whole credential; tokens go on.
+pub(crate) async fn end_browser_sessions_of(
+    tx: &mut Tx,
+    user: UserId,
+    now: Timestamp,
+    reason: EndReason,
+) -> Result<u64, StoreError> {
+    store::end_browser_sessions_of(tx, user, now, reason.as_str()).await
 }
 
 /// Removes sessions whose time ended before `before`, a few a transaction.
@@ -136,34 +151,30 @@ impl Sessions {
         Ok(page.split(rows, Session::position))
     }
 
-    /// Ends one of the principal's own sessions; [`AuthError::NotFound`] for another's, an ended or an
-    /// invented one, all alike.
+    /// Ends one of the user's own sessions; [`AuthError::NotFound`] for another's, an ended or an invented one,
+    /// all alike.
     pub async fn end_own(
         &self,
-        principal: &Principal,
+        tenant: TenantId,
+        owner: UserId,
         id: SessionId,
         source: &Source,
     ) -> Result<(), AuthError> {
         let now = self.env.now();
-        let entry = self.audit.done(source, Actor::User(principal.subject), Action::SignOut, id);
-        self.env
-            .db
-            .write(
-                principal.tenant.into(),
-                (principal.subject, id, now, entry),
-                |tx, (owner, id, now, entry)| {
-                    Box::pin(async move {
-                        let session = store::by_id(tx, *id).await?;
-                        if !session.is_some_and(|session| session.user == *owner && session.is_live(*now)) {
-                            return Err(AuthError::NotFound);
-                        }
-                        if !end(tx, *id, *now, EndReason::SignedOut).await? {
-                            return Err(AuthError::NotFound);
-                        }
-                        Ok(audit::record(tx, entry).await?)
-                    })
-                },
-            )
-            .await
+        let entry = self.audit.done(source, Actor::User(owner), Action::SignOut, id);
+        let ended =
+            self.env.db.write(tenant.into(), (owner, id, now, entry), |tx, (owner, id, now, entry)| {
+                Box::pin(async move {
+                    let session = store::by_id(tx, *id).await?;
+                    if !session.is_some_and(|session| session.user == *owner && session.is_live(*now)) {
+                        return Err(AuthError::NotFound);
+                    }
+                    if !end(tx, *id, *now, EndReason::SignedOut).await? {
+                        return Err(AuthError::NotFound);
+                    }
+                    Ok(audit::record(tx, entry).await?)
+                })
+            });
+        ended.await
     }
 }

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::store;
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit, Entry};
-use crate::features::password::{Account, Accounts, PreparedAccount, write_account};
+use crate::features::password::{Account, Accounts, FirstRoles, PreparedAccount, write_account};
 use crate::features::roles::{self, BuiltinRole};
 use crate::features::users::NewUser;
 use crate::kernel::error::AuthError;
@@ -78,8 +78,8 @@ impl Setup {
         source: &Source,
     ) -> Result<Account, AuthError> {
         let token = OpaqueToken::parse(PREFIX, token).ok_or(AuthError::InvalidSetupToken)?;
-        let account =
-            self.accounts.prepare(new, password, BuiltinRole::Superadmin, Actor::Anonymous, source).await?;
+        let roles = FirstRoles::Builtin(BuiltinRole::Superadmin);
+        let account = self.accounts.prepare(new, password, roles, Actor::Anonymous, source).await?;
         let user = account.user_id();
         let completed = self.audit.done(source, Actor::User(user), Action::SetupCompleted, user);
         let redemption = Redemption { digest: token.digest(), account, now: self.env.now(), completed };

@@ -7,9 +7,9 @@ use wardgate_store::Tx;
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit};
 use crate::features::password::{Passwords, Proof, Rehash, still_proven, write_rehash};
-use crate::features::roles;
+use crate::features::roles::{self, Scope};
 use crate::features::sessions::{self, NewSession};
-use crate::features::tokens::{self, FIRST_PARTY, FirstToken, Grant, Scope, TokenPair, Tokens};
+use crate::features::tokens::{self, FIRST_PARTY, FirstToken, Grant, TokenPair, Tokens};
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{SessionId, TenantId};
 use crate::kernel::source::Source;
@@ -94,7 +94,7 @@ async fn open(tx: &mut Tx, opening: &Opening) -> Result<Grant, AuthError> {
     let Opening { proof, source, audit, now, .. } = opening;
     let user = still_proven(tx, proof).await?.ok_or(AuthError::IncorrectCredentials)?;
     if let Some(asked) = &opening.scope {
-        let roles = roles::of(tx, user.id).await?;
+        let roles = roles::of(tx, user.id.into()).await?;
         Scope::granted(asked, |permission| roles.allow(permission)).map_err(AuthError::InvalidScope)?;
     }
     if let Some(rehash) = &opening.rehash

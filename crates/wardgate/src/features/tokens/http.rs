@@ -86,7 +86,10 @@ async fn bearer_session(
 ) -> Result<Option<SessionId>, AuthError> {
     let Some(token) = bearer(parts)? else { return Ok(None) };
     match gate.tokens().authenticate(token).await {
-        Ok(known) => Ok(Some(known.principal.session)),
+        Ok(known) => match known.principal.session() {
+            Some(session) => Ok(Some(session)),
+            None => Err(AuthError::InvalidCredential),
+        },
         Err(AuthError::InvalidCredential | AuthError::InactiveUser) if beside => Ok(None),
         Err(other) => Err(other),
     }

@@ -8,17 +8,18 @@ use wardgate_store::{StoreError, Tx};
 use wardgate_verify::{AccessClaims, Policy};
 use zeroize::Zeroizing;
 
-use super::model::{Authenticated, Grant, Scope, TokenPair};
+use super::model::{Grant, TokenPair};
 use super::{refresh, store};
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit};
-use crate::features::keys::{self, Keys};
+use crate::features::keys::{self, Keys, Verified};
+use crate::features::principals::{self, Authenticated};
+use crate::features::roles;
 use crate::features::sessions::{self, EndReason, Session};
 use crate::features::tenants::DEFAULT_SLUG;
-use crate::features::{roles, users};
 use crate::kernel::error::AuthError;
-use crate::kernel::ids::{AccessTokenId, RefreshTokenId, SessionId, TenantId, UserId};
-use crate::kernel::principal::Principal;
+use crate::kernel::ids::{AccessTokenId, RefreshTokenId, SessionId, TenantId};
+use crate::kernel::principal::{Subject, Via};
 use crate::kernel::source::Source;
 use crate::kernel::time::Timestamp;
 
@@ -68,7 +69,7 @@ pub(crate) async fn issue(tx: &mut Tx, session: Session, first: &FirstToken) -> 
 
 /// Reads roles and signing key as they are in this transaction.
 pub(super) async fn grant(tx: &mut Tx, session: Session, now: Timestamp) -> Result<Grant, AuthError> {
-    let roles = roles::of(tx, session.user).await?;
+    let roles = roles::of(tx, session.user.into()).await?;
     let kid = keys::signing_kid(tx, now).await?;
     let kid = kid.ok_or_else(|| AuthError::internal("issue a token", "no signing key is open"))?;
     Ok(Grant { session, roles, kid })
@@ -146,15 +147,13 @@ impl Tokens {
     pub async fn authenticate(&self, token: &str) -> Result<Authenticated, AuthError> {
         let now = self.env.now();
         let verified = self.keys.verify(token, &self.policy, now).await?;
-        let subject: UserId = verified.claims.sub.parse().map_err(|_| AuthError::InvalidCredential)?;
-        let session: SessionId = verified.claims.sid.parse().map_err(|_| AuthError::InvalidCredential)?;
-        let principal = Principal { tenant: verified.tenant, subject, session };
-        self.env
-            .db
-            .lookup(principal.tenant.into(), (principal, verified, now), |tx, (principal, verified, now)| {
-                Box::pin(look_up(tx, principal, &verified.kid, *now))
-            })
-            .await
+        let subject: Subject = verified.claims.sub.parse().map_err(|_| AuthError::InvalidCredential)?;
+        let via: Via = verified.claims.sid.parse().map_err(|_| AuthError::InvalidCredential)?;
+        let presented = Presented { subject, via, verified, now };
+        let looked_up = self.env.db.lookup(presented.verified.tenant.into(), presented, |tx, presented| {
+            Box::pin(look_up(tx, presented))
+        });
+        looked_up.await
     }
 
     /// Ends the session that a refresh token belongs to, whichever token of the family it is.
@@ -221,28 +220,23 @@ impl SignOutHandle {
     }
 }
 
-async fn look_up(
-    tx: &mut Tx,
-    principal: &Principal,
-    kid: &str,
+/// What an access token says that is looked at.
+struct Presented {
+    subject: Subject,
+    via: Via,
+    verified: Arc<Verified>,
     now: Timestamp,
-) -> Result<Authenticated, AuthError> {
-    let session = sessions::find(tx, principal.session).await?;
-    let user = users::find(tx, principal.subject).await?;
-    let roles = roles::of(tx, principal.subject).await?;
-    let key_open = keys::is_open(tx, kid).await?;
-    let (Some(session), Some(user)) = (session, user) else { return Err(AuthError::InvalidCredential) };
-    if !key_open || session.user != user.id {
-        return Err(AuthError::InvalidCredential);
-    }
-    if !user.is_active() && (session.is_live(now) || session.ended_by_disabling()) {
-        return Err(AuthError::InactiveUser);
-    }
-    if !session.is_live(now) {
-        return Err(AuthError::InvalidCredential);
-    }
-    let scope = session.scope.map(Scope::stored);
-    Ok(Authenticated { principal: *principal, user, roles, scope })
+}
+
+async fn look_up(tx: &mut Tx, presented: &Presented) -> Result<Authenticated, AuthError> {
+    let Presented { subject, via, verified, now } = presented;
+    let standing = match via {
+        Via::Session(id) => sessions::find(tx, *id).await?.map(|session| session.standing(*now)),
+        Via::ApiKey(_) => None,
+    };
+    let key_open = keys::is_open(tx, &verified.kid).await?;
+    let standing = standing.filter(|standing| key_open && standing.owner == *subject);
+    principals::resolve(tx, verified.tenant, *via, standing).await
 }
 
 impl Tokens {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use axum::Router;
 use wardgate::{
-    BuildError, Builder, Clock, DbOptions, Durability, HashPoolSettings, MIGRATIONS, ManualClock, MasterKey,
-    SeededRng, Timestamp, Wardgate,
+    AuthError, BuildError, Builder, Clock, DbOptions, Durability, HashPoolSettings, MIGRATIONS, ManualClock,
+    MasterKey, SeededRng, TenantId, Timestamp, UserChange, UserId, Wardgate,
 };
 use wardgate_store::testing::Scratch;
 
@@ -71,6 +71,29 @@ impl TestGate {
 
     pub fn master_key() -> MasterKey {
         MasterKey::generate(&SeededRng::new(7))
+    }
+
+    /// Changes a user as an operator.
+    pub async fn change(&self, user: UserId, to: UserChange) -> Result<(), AuthError> {
+        let (tenant, operator) = (TenantId::DEFAULT, self.gate.operator());
+        self.gate.lifecycle().update(tenant, user, to, &operator).await.map(drop)
+    }
+
+    pub async fn disable(&self, user: UserId) {
+        self.change(user, UserChange { is_active: Some(false), ..UserChange::default() }).await.unwrap();
+    }
+
+    pub async fn enable(&self, user: UserId) {
+        self.change(user, UserChange { is_active: Some(true), ..UserChange::default() }).await.unwrap();
+    }
+
+    pub async fn set_roles(&self, user: UserId, roles: &[&str]) -> Result<(), AuthError> {
+        let roles = roles.iter().map(|&role| role.to_owned()).collect();
+        self.change(user, UserChange { roles: Some(roles), ..UserChange::default() }).await
+    }
+
+    pub async fn delete(&self, user: UserId) -> Result<(), AuthError> {
+        self.gate.lifecycle().delete(TenantId::DEFAULT, user, &self.gate.operator()).await
     }
 
     pub fn scratch(&self) -> &Scratch {

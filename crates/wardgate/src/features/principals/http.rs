@@ -5,62 +5,52 @@ use axum::extract::State;
 use http::Method;
 use serde::Serialize;
 
-use super::model::User;
-use crate::authn::CurrentUser;
+use super::model::Holder;
+use crate::authn::{CurrentPrincipal, CurrentUser};
 use crate::features::audit::Actor;
+use crate::features::service_accounts::ServiceAccountView;
 use crate::features::tenants::DEFAULT_SLUG;
+use crate::features::users::{UserView, check_name};
 use crate::gate::Wardgate;
-use crate::kernel::email::Email;
 use crate::kernel::error::AuthError;
-use crate::kernel::ids::UserId;
 use crate::kernel::source::Source;
-use crate::kernel::time::Timestamp;
 use crate::web::body::Json;
 use crate::web::fields::{Fields, FromFields};
 use crate::web::openapi::{operation, schema};
 use crate::web::routes::{Access, Route, route};
 
-/// A user as clients see one.
-#[derive(Debug, Clone, Serialize)]
-pub struct UserView {
-    id: UserId,
-    email: Email,
-    email_verified: bool,
-    name: Option<String>,
-    is_active: bool,
-    roles: Vec<String>,
-    created_at: Timestamp,
+#[derive(Serialize)]
+#[serde(untagged)]
+enum HolderView {
+    User(UserView),
+    ServiceAccount(ServiceAccountView),
 }
 
-impl UserView {
-    /// The view of `user`, who has these roles.
-    pub fn new(user: &User, roles: Vec<String>) -> Self {
-        Self {
-            id: user.id,
-            email: user.email.clone(),
-            email_verified: user.email_verified_at.is_some(),
-            name: user.name.clone(),
-            is_active: user.is_active(),
-            roles,
-            created_at: user.created_at,
-        }
-    }
-}
-
-/// What `/auth/me` adds.
+/// Who somebody is, with what they may do by this credential.
 #[derive(Serialize)]
 struct Me {
     #[serde(flatten)]
-    user: UserView,
-    permissions: Vec<&'static str>,
+    holder: HolderView,
+    permissions: Vec<String>,
     tenant: &'static str,
 }
 
 impl Me {
-    fn new(current: &CurrentUser, user: &User) -> Self {
-        let user = UserView::new(user, current.roles().names());
-        Self { user, permissions: current.permissions(), tenant: DEFAULT_SLUG }
+    fn new(current: &CurrentPrincipal, holder: HolderView) -> Self {
+        let permissions = current.permissions().into_iter().map(str::to_owned).collect();
+        Self { holder, permissions, tenant: DEFAULT_SLUG }
     }
+}
+
+async fn me(current: CurrentPrincipal) -> axum::Json<impl Serialize> {
+    let roles = current.roles().names();
+    let holder = match current.holder() {
+        Holder::User(user) => HolderView::User(UserView::new(user, roles)),
+        Holder::ServiceAccount(account) => {
+            HolderView::ServiceAccount(ServiceAccountView::new(account, roles))
+        }
+    };
+    axum::Json(Me::new(&current, holder))
 }
 
 struct ProfileChange {
@@ -71,14 +61,10 @@ impl FromFields for ProfileChange {
     fn from_fields(fields: &mut Fields) -> Self {
         let name = fields.nullable_text("name");
         if let Some(Some(name)) = &name {
-            fields.note(super::check_name(name));
+            fields.note(check_name(name));
         }
         Self { name }
     }
-}
-
-async fn me(current: CurrentUser) -> axum::Json<impl Serialize> {
-    axum::Json(Me::new(&current, current.user()))
 }
 
 async fn change_me(
@@ -87,13 +73,12 @@ async fn change_me(
     Extension(source): Extension<Source>,
     Json(change): Json<ProfileChange>,
 ) -> Result<axum::Json<impl Serialize>, AuthError> {
-    current.require_permission("profile:write")?;
     let (tenant, id) = (current.principal().tenant, current.user().id);
     let user = match change.name {
         Some(name) => gate.users().rename(tenant, id, name, Actor::User(id), &source).await?,
         None => current.user().clone(),
     };
-    Ok(axum::Json(Me::new(&current, &user)))
+    Ok(axum::Json(Me::new(&current, HolderView::User(UserView::new(&user, current.roles().names())))))
 }
 
 pub(crate) fn routes() -> Vec<Route<Wardgate>> {
@@ -108,17 +93,22 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
             "/auth/me",
             Access::SignedIn,
             me,
-            operation("account", "Who is signed in").answers(200, "The user", &schema("User")),
+            operation("account", "Who is signed in").answers(
+                200,
+                "The user or service account",
+                &schema("Me"),
+            ),
         ),
         route(
             &Method::PATCH,
             "/auth/me",
-            Access::SignedIn,
+            Access::Permission("profile:write"),
             change_me,
-            operation("account", "Change the own profile")
-                .json(&name)
-                .answers(200, "The user as changed", &schema("User"))
-                .refuses(&["insufficient_scope"]),
+            operation("account", "Change the own profile").json(&name).answers(
+                200,
+                "The user as changed",
+                &schema("Me"),
+            ),
         ),
     ]
 }
