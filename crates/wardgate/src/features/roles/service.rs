@@ -110,7 +110,10 @@ async fn check_names(tx: &mut Tx, subject: Subject, names: &[String]) -> Result<
             }
             Ok(_) => {}
             Err(_) if store::find(tx, name).await?.is_empty() => {
-                let detail = format!("there is no role {}: GET /admin/roles lists them", shown(name));
+                let detail = format!(
+                    "there is no role {}: user, admin and superadmin are built in, and GET /admin/roles lists all",
+                    shown(name)
+                );
                 return Err(AuthError::field("roles", "unknown_role", detail));
             }
             Err(_) => {}
