@@ -10,6 +10,7 @@ use crate::environment::Environment;
 use crate::features::audit::Audit;
 use crate::features::keys::Keys;
 use crate::features::lifecycle::Lifecycle;
+use crate::features::limits::Limits;
 use crate::features::password::{Accounts, Passwords};
 use crate::features::roles::BuiltinRole;
 use crate::features::sessions::{self, Sessions};
@@ -37,6 +38,7 @@ pub(crate) struct Inner {
     pub(crate) env: Arc<Environment>,
     pub(crate) pool: Arc<HashPool>,
     pub(crate) audit: Arc<Audit>,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) users: Users,
     pub(crate) sessions: Sessions,
@@ -171,12 +173,14 @@ impl Wardgate {
         Source { address: None, user_agent: None, request_id }
     }
 
-    /// Does what is due: rotates keys, removes what ended long ago, measures hash schemes. A built gate does
-    /// this every minute by itself.
+    /// Does what is due: writes down what limits refused, rotates keys, removes what ended long ago, measures hash
+    /// schemes. A built gate does this every minute by itself.
     pub async fn maintain(&self) -> Result<(), AuthError> {
+        self.0.limits.flush().await?;
         self.0.keys.maintain(TenantId::DEFAULT, &self.own_source()).await?;
         self.0.keys.reload(TenantId::DEFAULT).await?;
         self.0.passwords.calibrate(TenantId::DEFAULT).await?;
+        self.0.limits.purge().await?;
         let hour = std::time::Duration::from_secs(60 * 60);
         Ok(sessions::purge(&self.0.env, self.0.env.now().minus(hour)).await?)
     }
@@ -209,6 +213,9 @@ impl Wardgate {
         let pool = Arc::clone(&self.0.pool);
         // Joining threads blocks; a panic in there has nothing left to harm.
         let _ = tokio::task::spawn_blocking(move || pool.drain()).await;
+        if let Err(error) = self.0.limits.flush().await {
+            tracing::error!(%error, "what limits refused lately is not in the audit log");
+        }
         self.0.env.db.close().await;
     }
 

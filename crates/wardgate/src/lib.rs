@@ -54,6 +54,7 @@ pub use features::audit::{Action, Actor, Audit, AuditEvent, Outcome};
 pub use features::instance::{InstanceError, Stage};
 pub use features::keys::{KeyState, KeyView, Keys};
 pub use features::lifecycle::Lifecycle;
+pub use features::limits::RateLimits;
 pub use features::password::{
     Account, Accounts, DeniedPasswords, PasswordPolicy, Passwords, RegistrationMode,
 };

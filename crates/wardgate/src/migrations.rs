@@ -23,4 +23,5 @@ pub const MIGRATIONS: &[Migration] = migrations![
     7 "0007_refresh_tokens",
     8 "0008_passwords",
     9 "0009_setup_links",
+    11 "0011_sign_in_guards",
 ];

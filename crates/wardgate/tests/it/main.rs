@@ -14,6 +14,7 @@ mod bad_input;
 mod endpoints;
 mod keys;
 mod lifecycle;
+mod limits;
 mod refresh;
 mod require;
 mod sessions;

@@ -8,15 +8,15 @@ use crate::kernel::page::Position;
 use crate::kernel::source::Source;
 
 const INSERT: Sql = sql!(
-    "INSERT INTO audit_events (tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+    "INSERT INTO audit_events (tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id, count) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
 );
 const LIST_NEWEST: Sql = sql!(
-    "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id FROM audit_events \
+    "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id, count FROM audit_events \
      WHERE tenant_id = $1 AND (at, id) < ($2, $3) ORDER BY at DESC, id DESC LIMIT $4"
 );
 const LIST_SINCE: Sql = sql!(
-    "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id FROM audit_events \
+    "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id, count FROM audit_events \
      WHERE tenant_id = $1 AND (at, id) > ($2, $3) ORDER BY at, id LIMIT $4"
 );
 
@@ -33,6 +33,7 @@ impl FromRow for AuditEvent {
             user_agent: row.get(7)?,
             request_id: row.get(8)?,
             tenant: DEFAULT_SLUG,
+            count: row.get(9)?,
         })
     }
 }
@@ -42,8 +43,18 @@ pub(super) async fn insert(tx: &mut Tx, entry: &Entry) -> Result<(), StoreError>
     let (action, outcome) = (entry.action.as_str(), entry.outcome.as_str());
     let request_id = entry.source.request_id.to_string();
     let Source { user_agent, .. } = &entry.source;
-    let row =
-        params![entry.id, entry.at, actor, action, entry.target, outcome, address, user_agent, request_id];
+    let row = params![
+        entry.id,
+        entry.at,
+        actor,
+        action,
+        entry.target,
+        outcome,
+        address,
+        user_agent,
+        request_id,
+        entry.count
+    ];
     tx.exec(INSERT, &row).await.map(drop)
 }
 

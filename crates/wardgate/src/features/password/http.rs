@@ -94,7 +94,7 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
             operation("account", "Make an account")
                 .json(&texts(&["email", "password"], &["name"]))
                 .answers(201, "The user", &schema("User"))
-                .refuses(&["registration_closed", "email_taken", "busy", "unavailable"]),
+                .refuses(&["registration_closed", "email_taken", "rate_limited", "busy", "unavailable"]),
         ),
         route(
             &Method::POST,
@@ -104,7 +104,7 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
             operation("account", "Change the own password; every other session ends")
                 .json(&texts(&["current_password", "new_password"], &[]))
                 .answers_empty(204, "Changed")
-                .refuses(&["wrong_password", "insufficient_scope", "busy", "unavailable"]),
+                .refuses(&["wrong_password", "insufficient_scope", "rate_limited", "busy", "unavailable"]),
         ),
     ]
 }
