@@ -135,7 +135,7 @@ impl Limits {
             self.of_source(tenant, source, "sign_in_site", "sign_in_source", limits.sign_in_source);
         let account = limit("sign_in_account", limits.sign_in_account, MINUTE);
         demands.push(self.demand(tenant, account, &[network.as_bytes(), identifier]));
-        self.take(tenant, &demands, source).await?;
+        self.take_all(tenant, &demands, source).await?;
 
         let subject = self.digest(&[b"identifier", identifier]);
         let own = self.digest(&[b"source", network.as_bytes()]);
@@ -150,7 +150,7 @@ impl Limits {
             let hour = limit("sign_in_strangers", limits.sign_in_strangers, HOUR);
             let ceiling = limit("sign_in_tenant", limits.sign_in_tenant, MINUTE);
             let demands = [self.demand(tenant, hour, &[identifier]), self.demand(tenant, ceiling, &[])];
-            self.take(tenant, &demands, source).await?;
+            self.take_all(tenant, &demands, source).await?;
         }
         let bucket = if standing.is_known { own } else { strangers };
         let guard = Guard { subject, bucket, source: has_peer.then_some(own), claimed: false };
@@ -170,7 +170,7 @@ impl Limits {
         let tenant = principal.tenant;
         let (user, session) = (principal.subject.as_uuid(), principal.session.as_uuid());
         let minute = limit("password_guess", PASSWORD_GUESSES, MINUTE);
-        self.take(tenant, &[self.demand(tenant, minute, &[user.as_bytes()])], source).await?;
+        self.take(tenant, minute, user.as_bytes(), source).await?;
         let subject = self.digest(&[b"user", user.as_bytes()]);
         let bucket = self.digest(&[b"session", session.as_bytes()]);
         let standing = self.standing(tenant, subject, bucket, None, bucket).await?;
@@ -194,10 +194,28 @@ impl Limits {
             return Ok(());
         }
         let demands = self.of_source(tenant, source, site, network, requests);
-        self.take(tenant, &demands, source).await
+        self.take_all(tenant, &demands, source).await
     }
 
-    /// Refuses a source that sent too many bad tokens, before the next is looked at.
+    /// Counts one event of `key` under a rule of another feature, or refuses it: for requests of an API key, mails
+    /// to an address, codes of one user. Counted before anything is looked at (S-111), on all nodes together where
+    /// they share counters; the refusal is written down under the rule's name.
+    ///
+    /// The key may be an address or an identifier: only its keyed hash is kept.
+    pub(crate) async fn take(
+        &self,
+        tenant: TenantId,
+        rule: Limit,
+        key: &[u8],
+        source: &Source,
+    ) -> Result<(), AuthError> {
+        if !self.settings.enabled {
+            return Ok(());
+        }
+        self.take_all(tenant, &[self.demand(tenant, rule, &[key])], source).await
+    }
+
+    /// Refuses a source that sent too many bad tokens or keys, before the next is looked at.
     pub(crate) fn admit_token(&self, tenant: TenantId, source: &Source) -> Result<(), AuthError> {
         if !self.settings.enabled {
             return Ok(());
@@ -206,12 +224,12 @@ impl Limits {
         peeked.map_err(|refused| self.refused(tenant, refused, source))
     }
 
-    /// Counts a token that is unknown or none at all.
-    pub(crate) fn note_bad_token(&self, tenant: TenantId, source: &Source) {
+    /// Counts a token that is unknown or none at all; `what` kind it should have been is written down.
+    pub(crate) fn note_bad_token(&self, tenant: TenantId, what: &'static str, source: &Source) {
         if self.settings.enabled {
             // Whether there was room is asked before the next one.
             let _ = self.local.take_now(&[self.bad_tokens(tenant, source)]);
-            self.refusals.note(tenant, Action::TokenRefused, "refresh_token", source);
+            self.refusals.note(tenant, Action::TokenRefused, what, source);
         }
     }
 
@@ -266,7 +284,9 @@ impl Limits {
 
     fn demand(&self, tenant: TenantId, limit: Limit, parts: &[&[u8]]) -> Demand {
         let tenant = tenant.as_uuid();
-        let name = [b"limit", limit.name.as_bytes(), tenant.as_bytes()];
+        // The window's length too: counts by slots of one length are worth nothing by another's.
+        let window = limit.window.as_millis().to_be_bytes();
+        let name = [b"limit", limit.name.as_bytes(), &window, tenant.as_bytes()];
         let hash = self.key.hmac(&[&name[..], parts].concat());
         let (half, _) = hash.split_at(16);
         Demand { key: half.iter().fold(0, |key, byte| key << 8 | u128::from(*byte)), limit }
@@ -276,7 +296,7 @@ impl Limits {
         self.key.hmac(parts).into()
     }
 
-    async fn take(&self, tenant: TenantId, demands: &[Demand], source: &Source) -> Result<(), AuthError> {
+    async fn take_all(&self, tenant: TenantId, demands: &[Demand], source: &Source) -> Result<(), AuthError> {
         self.shared.take(demands).await.map_err(|refused| self.refused(tenant, refused, source))
     }
 
@@ -318,9 +338,8 @@ impl Limits {
             return Ok(Attempt(Some(guard)));
         }
         let input = (guard, self.env.now());
-        let claimed = self.env.db.write(tenant.into(), input, |tx, (guard, now)| {
-            Box::pin(async move { Ok::<_, StoreError>(claim(tx, guard, *now).await?) })
-        });
+        let claimed =
+            self.env.db.write(tenant.into(), input, |tx, (guard, now)| Box::pin(claim(tx, guard, *now)));
         match claimed.await? {
             Decision::Wait(rest) => Err(self.delayed(tenant, rest, source)),
             claimed => Ok(Attempt(Some(Guard { claimed: claimed == Decision::Claim, ..guard }))),

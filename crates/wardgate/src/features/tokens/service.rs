@@ -301,13 +301,13 @@ impl Tokens {
             Err(refusal) => Err(refusal),
         };
         if matches!(ended, Err(AuthError::InvalidRefreshToken | AuthError::InvalidCredential)) {
-            self.limits.note_bad_token(tenant, source);
+            self.limits.note_bad_token(tenant, "refresh_token", source);
         }
         ended
     }
 
     fn bad_refresh_token(&self, tenant: TenantId, source: &Source) -> AuthError {
-        self.limits.note_bad_token(tenant, source);
+        self.limits.note_bad_token(tenant, "refresh_token", source);
         AuthError::InvalidRefreshToken
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{BoxFuture, Demand, Ephemeral, Limit, Refused, TOUCHED};
+use super::{BoxFuture, Demand, Ephemeral, Limit, Refused, TOUCHED, until_gone};
 use crate::ports::Clock;
 
 /// Locks, so that requests of different keys do not wait for each other.
@@ -53,6 +53,16 @@ impl Window {
         }
     }
 
+    /// Takes the longest slots that any of its keys asks for: what is shared is stricter, never laxer.
+    fn widen(&mut self, limit: &Limit, now: u64) {
+        let counted = self.counts.iter().sum();
+        let wider = Self::new(limit, now);
+        if wider.slot_millis > self.slot_millis {
+            *self = wider;
+            self.counts[index(self.newest)] = counted;
+        }
+    }
+
     fn is_live(&self, now: u64) -> bool {
         now / u64::from(self.slot_millis) < self.newest + TOUCHED
     }
@@ -70,7 +80,8 @@ impl Window {
             counted -= self.counts[index(*slot)];
             counted < allowed
         });
-        Err(Refused { limit: *limit, retry_after: limit.until_gone(freeing.unwrap_or(self.newest), now) })
+        let freeing = freeing.unwrap_or(self.newest);
+        Err(Refused { limit: *limit, retry_after: until_gone(freeing, self.slot_millis.into(), now) })
     }
 
     /// Empties the slots that have passed since the newest.
@@ -100,7 +111,9 @@ impl Shard {
         let coarse = (demand.limit.name, demand.key.to_be_bytes()[0] % COARSE);
         let shares = self.coarse.get(&coarse).is_some_and(|window| window.is_live(now));
         if !self.windows.contains_key(&demand.key) && (shares || !self.has_room(room, clock)) {
-            return self.coarse.entry(coarse).or_insert_with(|| Window::new(&demand.limit, now));
+            let window = self.coarse.entry(coarse).or_insert_with(|| Window::new(&demand.limit, now));
+            window.widen(&demand.limit, now);
+            return window;
         }
         self.windows.entry(demand.key).or_insert_with(|| Window::new(&demand.limit, now))
     }
@@ -262,6 +275,21 @@ mod tests {
             0,
             "the first has made room, but the second stays where it is"
         );
+    }
+
+    #[test]
+    fn keys_of_different_windows_that_share_one_are_held_by_the_longest() {
+        let (memory, clock) = memory(1, SHARDS);
+        let hour = Limit { window: Duration::from_secs(3600), ..MINUTE };
+        let (first, short) = (Demand { key: 64, ..demand(0) }, Demand { key: 128, ..demand(0) });
+        let long = Demand { key: 192, limit: hour };
+        assert_eq!(taken(&memory, first, 1), 1);
+        assert_eq!(taken(&memory, short, 7), 7, "in the coarse window");
+        assert_eq!(taken(&memory, long, 50), 3, "in the same, which now holds for an hour");
+        clock.advance(Duration::from_secs(600));
+        assert!(memory.take_now(&[long]).is_err());
+        clock.advance(memory.take_now(&[long]).unwrap_err().retry_after);
+        assert!(memory.take_now(&[long]).is_ok());
     }
 
     proptest! {

@@ -60,9 +60,9 @@ impl Limit {
     fn slot_millis(&self) -> u64 {
         (u64::try_from(self.window.as_millis()).unwrap_or(u64::MAX) / SLOTS).max(1)
     }
+}
 
-    /// From `now` until the events of `slot` no longer count, both in milliseconds of one clock.
-    fn until_gone(&self, slot: u64, now: u64) -> Duration {
-        Duration::from_millis((slot + TOUCHED).saturating_mul(self.slot_millis()).saturating_sub(now))
-    }
+/// From `now` until the events of `slot` no longer count, both by one clock in milliseconds.
+fn until_gone(slot: u64, slot_millis: u64, now: u64) -> Duration {
+    Duration::from_millis((slot + TOUCHED).saturating_mul(slot_millis).saturating_sub(now))
 }

@@ -10,7 +10,7 @@ use redis::{Client, RedisError, Script};
 use tokio::time::timeout;
 
 use super::memory::Memory;
-use super::{BoxFuture, Demand, Ephemeral, Refused, TOUCHED};
+use super::{BoxFuture, Demand, Ephemeral, Refused, TOUCHED, until_gone};
 use crate::ports::Clock;
 
 /// How long a request waits for the shared counters before it is counted here.
@@ -115,7 +115,7 @@ impl Redis {
         Ok(match full.checked_sub(1).and_then(|index| demands.get(index)) {
             None => Ok(()),
             Some(Demand { limit, .. }) => {
-                Err(Refused { limit: *limit, retry_after: limit.until_gone(freeing, now) })
+                Err(Refused { limit: *limit, retry_after: until_gone(freeing, limit.slot_millis(), now) })
             }
         })
     }
