@@ -15,6 +15,7 @@ use crate::features::audit::{Audit, AuditSettings};
 use crate::features::instance::{self, InstanceError, Stage};
 use crate::features::keys::{KeySettings, Keys};
 use crate::features::lifecycle::Lifecycle;
+use crate::features::limits::{Limits, RateLimits};
 use crate::features::password::{Accounts, PasswordPolicy, PasswordSettings, Passwords, RegistrationMode};
 use crate::features::roles::CustomRoles;
 use crate::features::service_accounts::ServiceAccounts;
@@ -28,6 +29,7 @@ use crate::gate::{Inner, Wardgate, WebSettings};
 use crate::hashing::{HashPool, HashPoolSettings};
 use crate::kernel::error::AuthError;
 use crate::migrations::MIGRATIONS;
+use crate::ports::ephemeral::{Ephemeral, Memory};
 use crate::ports::{Clock, Rng, SystemClock, SystemRng};
 use crate::web::cursor::Cursors;
 use crate::web::envelope::Envelope;
@@ -77,6 +79,10 @@ pub struct Builder {
     policy: PasswordPolicy,
     hashing: HashPoolSettings,
     registration: RegistrationMode,
+    rate_limits: RateLimits,
+    nodes: u32,
+    #[cfg(feature = "redis")]
+    redis: Option<String>,
     web: WebSettings,
     audit_retention: Duration,
     background: bool,
@@ -103,6 +109,10 @@ impl Default for Builder {
             policy: PasswordPolicy::default(),
             hashing: HashPoolSettings::default(),
             registration: RegistrationMode::default(),
+            rate_limits: RateLimits::default(),
+            nodes: 1,
+            #[cfg(feature = "redis")]
+            redis: None,
             web: WebSettings::default(),
             audit_retention: Duration::ZERO,
             background: true,
@@ -160,6 +170,15 @@ impl Builder {
         self
     }
 
+    /// A Redis or Valkey in which the nodes share the counters of their limits: `redis://` or `rediss://`. Without it
+    /// each node takes its share of every limit.
+    #[cfg(feature = "redis")]
+    #[must_use]
+    pub fn redis(mut self, url: impl Into<String>) -> Self {
+        self.redis = Some(url.into());
+        self
+    }
+
     setters! {
         /// What the database must be made for; `None` takes either, as the command line does.
         stage: Option<Stage>,
@@ -183,6 +202,10 @@ impl Builder {
         hashing: HashPoolSettings,
         /// Who may register.
         registration: RegistrationMode,
+        /// How often may be tried.
+        rate_limits: RateLimits,
+        /// How many nodes serve this database; one by default.
+        nodes: u32,
         /// How the routes look from outside.
         web: WebSettings,
         /// How long audit records are kept; zero, the default, keeps all.
@@ -263,7 +286,24 @@ impl Builder {
         if let Err(weak) = self.scheme.check() {
             faults.push(format!("scheme: {weak}"));
         }
+        faults.extend(self.rate_limits.faults());
+        #[cfg(feature = "redis")]
+        if let Some(Err(wrong)) = self.redis.as_deref().map(crate::ports::ephemeral::check_url) {
+            faults.push(format!("redis: {wrong}"));
+        }
         if faults.is_empty() { Ok(()) } else { Err(BuildError::Settings(faults)) }
+    }
+
+    /// Where attempts are counted: in this process, or where all nodes see them.
+    fn ephemeral(&self, env: &Environment) -> Result<Arc<dyn Ephemeral>, BuildError> {
+        #[cfg(feature = "redis")]
+        if let Some(url) = &self.redis {
+            let redis = crate::ports::ephemeral::Redis::new(url, Arc::clone(&env.clock), self.nodes);
+            return Ok(Arc::new(
+                redis.map_err(|wrong| BuildError::Settings(vec![format!("redis: {wrong}")]))?,
+            ));
+        }
+        Ok(Arc::new(Memory::new(Arc::clone(&env.clock), self.nodes)))
     }
 
     fn assemble(
@@ -275,6 +315,14 @@ impl Builder {
         let pool = Arc::new(HashPool::start(self.hashing, Arc::clone(&env.clock))?);
         let audit_settings = AuditSettings { retention: self.audit_retention };
         let audit = Arc::new(Audit::new(Arc::clone(env), master, audit_settings));
+        let limits = Arc::new(Limits::new(
+            Arc::clone(env),
+            Arc::clone(&audit),
+            self.rate_limits.clone(),
+            self.ephemeral(env)?,
+            self.nodes,
+            master.derive("wardgate rate limits"),
+        ));
         let key_settings = KeySettings {
             algorithm: self.algorithm,
             hs256_secret: self.hs256_secret,
@@ -294,6 +342,7 @@ impl Builder {
         let tokens = Arc::new(Tokens::new(
             Arc::clone(env),
             Arc::clone(&audit),
+            Arc::clone(&limits),
             Arc::clone(&keys),
             token_settings,
             successor_key,
@@ -302,12 +351,14 @@ impl Builder {
         let passwords = Arc::new(Passwords::new(
             Arc::clone(env),
             Arc::clone(&audit),
+            Arc::clone(&limits),
             Arc::clone(&pool),
             password_settings,
         ));
         let accounts = Arc::new(Accounts::new(
             Arc::clone(env),
             Arc::clone(&audit),
+            Arc::clone(&limits),
             Arc::clone(&passwords),
             self.registration,
         ));
@@ -325,11 +376,17 @@ impl Builder {
             signin: SignIn::new(
                 Arc::clone(env),
                 Arc::clone(&audit),
+                Arc::clone(&limits),
                 Arc::clone(&passwords),
                 Arc::clone(&tokens),
             ),
             lifecycle: Lifecycle::new(Arc::clone(env), Arc::clone(&audit)),
-            setup: Setup::new(Arc::clone(env), Arc::clone(&audit), Arc::clone(&accounts)),
+            setup: Setup::new(
+                Arc::clone(env),
+                Arc::clone(&audit),
+                Arc::clone(&limits),
+                Arc::clone(&accounts),
+            ),
             cursors: Cursors::new(master.derive("wardgate page cursors")),
             envelope: Arc::new(envelope),
             stopping: std::sync::atomic::AtomicBool::new(false),
@@ -337,6 +394,7 @@ impl Builder {
             env: Arc::clone(env),
             pool,
             audit,
+            limits,
             keys,
             tokens,
             passwords,

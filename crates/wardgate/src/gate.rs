@@ -10,6 +10,7 @@ use crate::environment::Environment;
 use crate::features::audit::{Actor, Audit};
 use crate::features::keys::Keys;
 use crate::features::lifecycle::Lifecycle;
+use crate::features::limits::Limits;
 use crate::features::password::{Accounts, Passwords};
 use crate::features::roles::{Authority, Caller, CustomRoles};
 use crate::features::service_accounts::ServiceAccounts;
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) env: Arc<Environment>,
     pub(crate) pool: Arc<HashPool>,
     pub(crate) audit: Arc<Audit>,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) users: Users,
     pub(crate) roles: CustomRoles,
@@ -194,12 +196,14 @@ impl Wardgate {
         Caller { actor: Actor::CommandLine, authority: Authority::Operator, source: self.own_source() }
     }
 
-    /// Does what is due: rotates keys, removes what ended long ago, measures hash schemes. A built gate does
-    /// this every minute by itself.
+    /// Does what is due: writes down what limits refused, rotates keys, removes what ended long ago, measures hash
+    /// schemes. A built gate does this every minute by itself.
     pub async fn maintain(&self) -> Result<(), AuthError> {
+        self.0.limits.flush().await?;
         self.0.keys.maintain(TenantId::DEFAULT, &self.own_source()).await?;
         self.0.keys.reload(TenantId::DEFAULT).await?;
         self.0.passwords.calibrate(TenantId::DEFAULT).await?;
+        self.0.limits.purge().await?;
         let hour = std::time::Duration::from_secs(60 * 60);
         sessions::purge(&self.0.env, self.0.env.now().minus(hour)).await?;
         self.0.audit.remove_old(TenantId::DEFAULT).await.map(drop)
@@ -238,6 +242,9 @@ impl Wardgate {
         let pool = Arc::clone(&self.0.pool);
         // Joining threads blocks; a panic in there has nothing left to harm.
         let _ = tokio::task::spawn_blocking(move || pool.drain()).await;
+        if let Err(error) = self.0.limits.flush().await {
+            tracing::error!(%error, "what limits refused lately is not in the audit log");
+        }
         // So that a command or a stopped server leaves nothing unsealed; what cannot be sealed stays as it is.
         let _ = self.0.audit.seal_rest(TenantId::DEFAULT).await;
         self.0.env.db.close().await;

@@ -56,6 +56,7 @@ pub use features::audit::{
 pub use features::instance::{InstanceError, Stage};
 pub use features::keys::{KeyState, KeyView, Keys};
 pub use features::lifecycle::{Lifecycle, UserChange};
+pub use features::limits::RateLimits;
 pub use features::password::{
     Account, Accounts, DeniedPasswords, PasswordPolicy, Passwords, RegistrationMode,
 };

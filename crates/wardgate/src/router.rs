@@ -18,6 +18,7 @@ use crate::features::{
 use crate::gate::{CorsOrigins, Wardgate};
 use crate::kernel::error::AuthError;
 use crate::web::openapi::{document, operation, schema};
+use crate::web::problem::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::web::routes::{Access, Route, route, router};
 use crate::web::{docs, envelope};
 
@@ -89,7 +90,7 @@ fn cors(origins: &CorsOrigins) -> CorsLayer {
         .allow_origin(AllowOrigin::predicate(allowed))
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
-        .expose_headers([header::RETRY_AFTER, header::WWW_AUTHENTICATE])
+        .expose_headers([header::RETRY_AFTER, header::WWW_AUTHENTICATE, RATE_LIMIT, RATE_LIMIT_POLICY])
         .max_age(std::time::Duration::from_secs(600))
 }
 

@@ -8,6 +8,8 @@ pub(crate) mod tenants;
 
 pub(crate) mod audit;
 
+pub(crate) mod limits;
+
 pub(crate) mod keys;
 
 pub(crate) mod users;

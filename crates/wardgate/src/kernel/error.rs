@@ -123,6 +123,18 @@ pub enum AuthError {
     /// A development server was asked under a name that is not loopback (DNS rebinding).
     #[error("untrusted host")]
     UntrustedHost,
+    /// A limit of requests is reached; nothing was looked at.
+    #[error("rate limited by {policy}")]
+    RateLimited {
+        /// The limit's name.
+        policy: &'static str,
+        /// How many requests its window takes.
+        quota: u32,
+        /// The window.
+        window: Duration,
+        /// When there is room again: whole seconds, at least one.
+        retry_after: Duration,
+    },
     /// The hashing queue or the store's queue is full; nothing was done.
     #[error("busy; try again in {retry_after:?}")]
     Busy {

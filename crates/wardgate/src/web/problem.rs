@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::kernel::error::{AuthError, FieldFault};
+
+/// Both of draft-ietf-httpapi-ratelimit-headers; they stand beside `Retry-After` in every 429.
+pub(crate) const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+pub(crate) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// How one error looks from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -212,6 +216,13 @@ pub const PROBLEMS: &[ProblemRow] = &[
         "The errors member names each field and what is wrong with it.",
     ),
     row(
+        "rate_limited",
+        429,
+        "Too many requests",
+        "Too many requests",
+        "Wait as long as Retry-After says. Nothing was looked at: a right password gets the same answer.",
+    ),
+    row(
         "headers_too_large",
         431,
         "Headers too large",
@@ -277,6 +288,7 @@ impl AuthError {
             Self::InvalidFields(_) => "invalid_fields",
             Self::InvalidCursor => "invalid_cursor",
             Self::UntrustedHost => "untrusted_host",
+            Self::RateLimited { .. } => "rate_limited",
             Self::Busy { .. } => "busy",
             Self::Unavailable(_) => "unavailable",
             Self::Internal { .. } => "internal_error",
@@ -314,10 +326,18 @@ impl AuthError {
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Busy { retry_after } => Some(*retry_after),
+            Self::Busy { retry_after } | Self::RateLimited { retry_after, .. } => Some(*retry_after),
             Self::Unavailable(_) => Some(Duration::from_secs(5)),
             _ => None,
         }
+    }
+
+    /// What limit was reached, and when there is room again (draft-ietf-httpapi-ratelimit-headers).
+    fn rate_limit(&self) -> Option<(HeaderValue, HeaderValue)> {
+        let Self::RateLimited { policy, quota, window, retry_after } = self else { return None };
+        let declared = format!("\"{policy}\";q={quota};w={}", window.as_secs());
+        let state = format!("\"{policy}\";r=0;t={}", retry_after.as_secs());
+        Some((HeaderValue::from_str(&declared).ok()?, HeaderValue::from_str(&state).ok()?))
     }
 
     fn body(&self, row: &ProblemRow) -> Value {
@@ -359,6 +379,10 @@ impl IntoResponse for AuthError {
         }
         if let Some(wait) = self.retry_after() {
             headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        }
+        if let Some((policy, state)) = self.rate_limit() {
+            headers.insert(RATE_LIMIT_POLICY, policy);
+            headers.insert(RATE_LIMIT, state);
         }
         if matches!(self, Self::Internal { .. } | Self::Unavailable(_)) {
             response.extensions_mut().insert(InternalCause(self.to_string()));
@@ -409,6 +433,12 @@ mod tests {
             )]),
             AuthError::InvalidCursor,
             AuthError::UntrustedHost,
+            AuthError::RateLimited {
+                policy: "sign_in_source",
+                quota: 30,
+                window: Duration::from_secs(60),
+                retry_after: Duration::from_secs(41),
+            },
             AuthError::Busy { retry_after: Duration::from_millis(2500) },
             AuthError::Unavailable("SECRET connection text".to_owned()),
             AuthError::internal("insert user", "SECRET sql text"),
@@ -423,7 +453,7 @@ mod tests {
             let body = serde_json::to_string(&error.body(&row)).unwrap();
             let response = error.into_response();
             wire.push_str(&format!("{} {body}\n", response.status().as_u16()));
-            for name in [WWW_AUTHENTICATE, RETRY_AFTER] {
+            for name in [WWW_AUTHENTICATE, RETRY_AFTER, RATE_LIMIT_POLICY, RATE_LIMIT] {
                 if let Some(value) = response.headers().get(&name) {
                     wire.push_str(&format!("    {name}: {}\n", value.to_str().unwrap()));
                 }

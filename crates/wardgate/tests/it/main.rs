@@ -15,6 +15,7 @@ mod bad_input;
 mod endpoints;
 mod keys;
 mod lifecycle;
+mod limits;
 mod races;
 mod refresh;
 mod require;

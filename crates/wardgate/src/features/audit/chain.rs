@@ -70,6 +70,8 @@ impl Chain {
             target,
             event.outcome.as_bytes(),
             event.request_id.as_bytes(),
+            // One and "no number" are the same: a record that stands for itself.
+            &event.count.unwrap_or(1).to_be_bytes(),
             personal_digest,
         ]);
         Link { seq, mac }

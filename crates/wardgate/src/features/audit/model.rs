@@ -130,6 +130,10 @@ words!(
         SetupLinkCreated = "setup_link.created",
         /// The first superadmin was made through the link.
         SetupCompleted = "setup.completed",
+        /// A limit was reached; the target is its name.
+        RateLimited = "rate_limit.reached",
+        /// A token was unknown or malformed.
+        TokenRefused = "token.refused",
     }
 );
 
@@ -153,6 +157,8 @@ pub(crate) struct Entry {
     pub(super) target: Option<String>,
     pub(super) outcome: Outcome,
     pub(super) source: Source,
+    /// How many it stands for, where it stands for several.
+    pub(super) count: Option<i64>,
 }
 
 /// Which records are wanted; the default is all of them.
@@ -216,6 +222,10 @@ pub struct AuditEvent {
     pub request_id: String,
     /// The tenant's slug.
     pub tenant: &'static str,
+    /// How many refusals of one minute it stands for, where it stands for several; `source` is then their network
+    /// and `request_id` the first of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<i64>,
 }
 
 impl AuditEvent {

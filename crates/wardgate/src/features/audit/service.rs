@@ -54,6 +54,17 @@ impl Audit {
         self.entry(source, actor, action, Some(target.to_string()), Outcome::Refused)
     }
 
+    /// A record of `count` refusals of one kind, from one network in one minute.
+    pub(crate) fn refused_several(
+        &self,
+        source: &Source,
+        action: Action,
+        target: impl Display,
+        count: i64,
+    ) -> Entry {
+        Entry { count: Some(count), ..self.refused(source, Actor::Anonymous, action, target) }
+    }
+
     fn entry(
         &self,
         source: &Source,
@@ -64,7 +75,7 @@ impl Audit {
     ) -> Entry {
         let at = self.env.now();
         let id = AuditEventId::new(at, self.env.random());
-        Entry { id, at, actor, action, target, outcome, source: source.clone() }
+        Entry { id, at, actor, action, target, outcome, source: source.clone(), count: None }
     }
 
     /// How a typed identifier is written down: a keyed digest, alike for known and unknown addresses, so

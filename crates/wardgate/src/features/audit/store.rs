@@ -10,37 +10,37 @@ use crate::kernel::page::Position;
 use crate::kernel::source::Source;
 
 const INSERT: Sql = sql!(
-    "INSERT INTO audit_events (tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+    "INSERT INTO audit_events (tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id, count) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
 );
 // An empty text stands for "any": PostgreSQL wants to know the type of a parameter, and a NULL has none.
 const LIST_NEWEST: Sql = sql!(
-    "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id FROM audit_events \
+    "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id, count FROM audit_events \
      WHERE tenant_id = $1 AND (at, id) < ($2, $3) AND at >= $4 AND ($5 = '' OR actor = $5) \
      AND ($6 = '' OR target = $6) AND ($7 = '' OR action = $7) AND ($8 = '' OR outcome = $8) \
      ORDER BY at DESC, id DESC LIMIT $9"
 );
 const LIST_SINCE: Sql = sql!(
-    "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id FROM audit_events \
+    "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id, count FROM audit_events \
      WHERE tenant_id = $1 AND (at, id) > ($2, $3) ORDER BY at, id LIMIT $4"
 );
 
 // By `seq` too, though it is one NULL: that is the index's order on both engines.
 const LIST_UNSEALED: Sql = sql!(
-    "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id FROM audit_events \
+    "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id, count FROM audit_events \
      WHERE tenant_id = $1 AND seq IS NULL ORDER BY seq, at, id LIMIT $2"
 );
 const LIST_SEALED: Sql = sql!(
-    "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id, seq, mac, personal_digest \
+    "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id, count, seq, mac, personal_digest \
      FROM audit_events WHERE tenant_id = $1 AND seq >= $2 ORDER BY seq, at, id LIMIT $3"
 );
 const EXPORT_SEALED: Sql = sql!(
-    "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id, seq, mac, personal_digest \
+    "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id, count, seq, mac, personal_digest \
      FROM audit_events WHERE tenant_id = $1 AND seq > $2 AND seq <= $3 AND at >= $4 AND at < $5 \
      ORDER BY seq, at, id LIMIT $6"
 );
 const EXPORT_UNSEALED: Sql = sql!(
-    "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id FROM audit_events \
+    "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id, count FROM audit_events \
      WHERE tenant_id = $1 AND seq IS NULL AND (at, id) > ($2, $3) AND at >= $4 AND at < $5 \
      ORDER BY seq, at, id LIMIT $6"
 );
@@ -64,9 +64,9 @@ impl FromRow for SealedEvent {
     fn from_row(row: &Row<'_>) -> Result<Self, StoreError> {
         Ok(Self {
             event: AuditEvent::from_row(row)?,
-            seq: row.get(9)?,
-            mac: row.get(10)?,
-            personal_digest: row.get(11)?,
+            seq: row.get(10)?,
+            mac: row.get(11)?,
+            personal_digest: row.get(12)?,
         })
     }
 }
@@ -98,6 +98,7 @@ impl FromRow for AuditEvent {
             user_agent: row.get(7)?,
             request_id: row.get(8)?,
             tenant: DEFAULT_SLUG,
+            count: row.get(9)?,
         })
     }
 }
@@ -107,8 +108,18 @@ pub(super) async fn insert(tx: &mut Tx, entry: &Entry) -> Result<(), StoreError>
     let (action, outcome) = (entry.action.as_str(), entry.outcome.as_str());
     let request_id = entry.source.request_id.to_string();
     let Source { user_agent, .. } = &entry.source;
-    let row =
-        params![entry.id, entry.at, actor, action, entry.target, outcome, address, user_agent, request_id];
+    let row = params![
+        entry.id,
+        entry.at,
+        actor,
+        action,
+        entry.target,
+        outcome,
+        address,
+        user_agent,
+        request_id,
+        entry.count
+    ];
     tx.exec(INSERT, &row).await.map(drop)
 }
 

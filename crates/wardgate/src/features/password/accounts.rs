@@ -8,6 +8,7 @@ use super::service::{self, Passwords};
 use super::store::NewHash;
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit, Entry};
+use crate::features::limits::{Limits, Route};
 use crate::features::roles::{self, Authority, BuiltinRole, Caller, Roles};
 use crate::features::users::{self, NewUser, User, UserFilter, check_name};
 use crate::kernel::error::AuthError;
@@ -30,6 +31,7 @@ pub enum RegistrationMode {
 pub struct Accounts {
     env: Arc<Environment>,
     audit: Arc<Audit>,
+    limits: Arc<Limits>,
     passwords: Arc<Passwords>,
     mode: RegistrationMode,
 }
@@ -86,10 +88,11 @@ impl Accounts {
     pub(crate) fn new(
         env: Arc<Environment>,
         audit: Arc<Audit>,
+        limits: Arc<Limits>,
         passwords: Arc<Passwords>,
         mode: RegistrationMode,
     ) -> Self {
-        Self { env, audit, passwords, mode }
+        Self { env, audit, limits, passwords, mode }
     }
 
     /// Registers a stranger: an account with the role `user`, its address not proven.
@@ -103,6 +106,7 @@ impl Accounts {
         if self.mode == RegistrationMode::Closed {
             return Err(AuthError::RegistrationClosed);
         }
+        self.limits.admit(tenant, Route::Register, source).await?;
         let roles = FirstRoles::Builtin(BuiltinRole::User);
         let account = self.prepare(new, password, roles, Actor::Anonymous, source).await?;
         self.write(tenant, account).await

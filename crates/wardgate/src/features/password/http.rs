@@ -113,7 +113,7 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
             operation("account", "Make an account")
                 .json(&texts(&["email", "password"], &["name"]))
                 .answers(201, "The user", &schema("User"))
-                .refuses(&["registration_closed", "email_taken", "busy", "unavailable"]),
+                .refuses(&["registration_closed", "email_taken", "rate_limited", "busy", "unavailable"]),
         ),
         route(
             &Method::POST,
@@ -123,7 +123,13 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
             operation("account", "Confirm the password, for what asks for a fresh sign-in")
                 .json(&texts(&["password"], &[]))
                 .answers_empty(204, "The session counts as fresh for 15 minutes")
-                .refuses(&["wrong_password", "insufficient_permissions", "busy", "unavailable"]),
+                .refuses(&[
+                    "wrong_password",
+                    "insufficient_permissions",
+                    "rate_limited",
+                    "busy",
+                    "unavailable",
+                ]),
         ),
         route(
             &Method::POST,
@@ -133,7 +139,7 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
             operation("account", "Change the own password; every other session ends")
                 .json(&texts(&["current_password", "new_password"], &[]))
                 .answers_empty(204, "Changed")
-                .refuses(&["wrong_password", "busy", "unavailable"]),
+                .refuses(&["wrong_password", "rate_limited", "busy", "unavailable"]),
         ),
     ]
 }

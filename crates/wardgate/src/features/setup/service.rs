@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::store;
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit, Entry};
+use crate::features::limits::{Limits, Route};
 use crate::features::password::{Account, Accounts, FirstRoles, PreparedAccount, write_account};
 use crate::features::roles::{self, BuiltinRole};
 use crate::features::users::NewUser;
@@ -27,6 +28,7 @@ const LIFE: Duration = Duration::from_secs(60 * 60);
 pub struct Setup {
     env: Arc<Environment>,
     audit: Arc<Audit>,
+    limits: Arc<Limits>,
     accounts: Arc<Accounts>,
 }
 
@@ -38,8 +40,13 @@ struct Redemption {
 }
 
 impl Setup {
-    pub(crate) fn new(env: Arc<Environment>, audit: Arc<Audit>, accounts: Arc<Accounts>) -> Self {
-        Self { env, audit, accounts }
+    pub(crate) fn new(
+        env: Arc<Environment>,
+        audit: Arc<Audit>,
+        limits: Arc<Limits>,
+        accounts: Arc<Accounts>,
+    ) -> Self {
+        Self { env, audit, limits, accounts }
     }
 
     /// A new link's token, which kills the one before; `None` once any superadmin exists.
@@ -77,6 +84,7 @@ impl Setup {
         password: &str,
         source: &Source,
     ) -> Result<Account, AuthError> {
+        self.limits.admit(TenantId::DEFAULT, Route::Setup, source).await?;
         let token = OpaqueToken::parse(PREFIX, token).ok_or(AuthError::InvalidSetupToken)?;
         let roles = FirstRoles::Builtin(BuiltinRole::Superadmin);
         let account = self.accounts.prepare(new, password, roles, Actor::Anonymous, source).await?;

@@ -60,6 +60,6 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
         operation("tokens", "Sign in with a password")
             .form_or_json(&form, &texts(&["email", "password"], &[]))
             .answers(200, "Tokens", &schema("TokenPair"))
-            .refuses(&["incorrect_credentials", "invalid_scope", "busy", "unavailable"]),
+            .refuses(&["incorrect_credentials", "invalid_scope", "rate_limited", "busy", "unavailable"]),
     )]
 }

@@ -6,10 +6,12 @@ use wardgate_store::Tx;
 
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit};
+use crate::features::limits::{self, Attempt, Limits};
 use crate::features::password::{Passwords, Proof, Rehash, still_proven, write_rehash};
 use crate::features::roles::{self, Scope};
 use crate::features::sessions::{self, NewSession};
 use crate::features::tokens::{self, FIRST_PARTY, FirstToken, Grant, TokenPair, Tokens};
+use crate::kernel::email::normalize_identifier;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{SessionId, TenantId};
 use crate::kernel::source::Source;
@@ -19,6 +21,7 @@ use crate::kernel::time::Timestamp;
 pub struct SignIn {
     env: Arc<Environment>,
     audit: Arc<Audit>,
+    limits: Arc<Limits>,
     passwords: Arc<Passwords>,
     tokens: Arc<Tokens>,
 }
@@ -26,6 +29,7 @@ pub struct SignIn {
 /// What the one transaction of a sign-in needs.
 struct Opening {
     proof: Proof,
+    attempt: Attempt,
     rehash: Option<Rehash>,
     session: SessionId,
     scope: Option<String>,
@@ -40,14 +44,16 @@ impl SignIn {
     pub(crate) fn new(
         env: Arc<Environment>,
         audit: Arc<Audit>,
+        limits: Arc<Limits>,
         passwords: Arc<Passwords>,
         tokens: Arc<Tokens>,
     ) -> Self {
-        Self { env, audit, passwords, tokens }
+        Self { env, audit, limits, passwords, tokens }
     }
 
     /// Signs in with a password: [`AuthError::IncorrectCredentials`] for every cause that has to do with the
-    /// account, [`AuthError::InvalidScope`] if more was asked than the roles allow.
+    /// account, [`AuthError::InvalidScope`] if more was asked than the roles allow, [`AuthError::RateLimited`]
+    /// before any password is looked at.
     pub async fn with_password(
         &self,
         tenant: TenantId,
@@ -56,8 +62,10 @@ impl SignIn {
         scope: Option<&str>,
         source: &Source,
     ) -> Result<TokenPair, AuthError> {
-        let (proof, rehash) = self.passwords.prove(tenant, identifier, password, source).await?;
-        let opening = self.opening(proof, rehash, scope, source);
+        let attempt = self.limits.admit_sign_in(tenant, &normalize_identifier(identifier), source).await?;
+        let proven = self.passwords.prove(tenant, identifier, password, &attempt, source);
+        let (proof, rehash) = proven.await?;
+        let opening = self.opening(proof, attempt, rehash, scope, source);
         let refresh_token = opening.first.reveal();
         let subject = opening.proof.subject();
         let opened =
@@ -74,10 +82,18 @@ impl SignIn {
         self.tokens.pair(tenant, &grant, &refresh_token).await
     }
 
-    fn opening(&self, proof: Proof, rehash: Option<Rehash>, scope: Option<&str>, source: &Source) -> Opening {
+    fn opening(
+        &self,
+        proof: Proof,
+        attempt: Attempt,
+        rehash: Option<Rehash>,
+        scope: Option<&str>,
+        source: &Source,
+    ) -> Opening {
         let now = self.env.now();
         Opening {
             proof,
+            attempt,
             rehash,
             session: SessionId::new(now, self.env.random()),
             scope: scope.map(str::to_owned),
@@ -97,6 +113,7 @@ async fn open(tx: &mut Tx, opening: &Opening) -> Result<Grant, AuthError> {
         let roles = roles::of(tx, user.id.into()).await?;
         Scope::granted(asked, |permission| roles.allow(permission)).map_err(AuthError::InvalidScope)?;
     }
+    limits::note_success(tx, &opening.attempt, *now).await?;
     if let Some(rehash) = &opening.rehash
         && write_rehash(tx, user.id, rehash).await?
     {

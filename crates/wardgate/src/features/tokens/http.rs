@@ -6,7 +6,6 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 
 use super::model::{FIRST_PARTY, TokenPair};
-use super::service::SignOutHandle;
 use crate::authn::bearer;
 use crate::gate::Wardgate;
 use crate::kernel::error::AuthError;
@@ -73,8 +72,7 @@ async fn logout(
 ) -> Result<StatusCode, AuthError> {
     let refresh_token = request.refresh_token.as_deref();
     let session = bearer_session(&gate, &parts, refresh_token.is_some()).await?;
-    let handle = SignOutHandle::new(session, refresh_token)?;
-    gate.tokens().sign_out(TenantId::DEFAULT, handle, &source).await?;
+    gate.tokens().sign_out_with(TenantId::DEFAULT, session, refresh_token, &source).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -106,7 +104,7 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
             operation("tokens", "Exchange a refresh token for new tokens")
                 .form_or_json(&refresh_form, &texts(&["refresh_token"], &[]))
                 .answers(200, "New tokens; the old refresh token is used up", &schema("TokenPair"))
-                .refuses(&["invalid_refresh_token", "invalid_scope", "busy", "unavailable"]),
+                .refuses(&["invalid_refresh_token", "invalid_scope", "rate_limited", "busy", "unavailable"]),
         ),
         route(
             &Method::POST,

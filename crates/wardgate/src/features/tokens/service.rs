@@ -13,6 +13,7 @@ use super::{refresh, store};
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit};
 use crate::features::keys::{self, Keys, Verified};
+use crate::features::limits::{Limits, Route};
 use crate::features::principals::{self, Authenticated};
 use crate::features::roles;
 use crate::features::sessions::{self, EndReason, Session};
@@ -41,6 +42,7 @@ pub(crate) struct TokenSettings {
 pub struct Tokens {
     pub(super) env: Arc<Environment>,
     pub(super) audit: Arc<Audit>,
+    limits: Arc<Limits>,
     keys: Arc<Keys>,
     pub(super) settings: TokenSettings,
     policy: Policy,
@@ -79,12 +81,13 @@ impl Tokens {
     pub(crate) fn new(
         env: Arc<Environment>,
         audit: Arc<Audit>,
+        limits: Arc<Limits>,
         keys: Arc<Keys>,
         settings: TokenSettings,
         successor_key: SubKey,
     ) -> Self {
         let policy = Policy::new(settings.issuer.clone(), settings.audience.clone());
-        Self { env, audit, keys, settings, policy, successor_key: Arc::new(successor_key) }
+        Self { env, audit, limits, keys, settings, policy, successor_key: Arc::new(successor_key) }
     }
 
     /// A fresh first token for a family about to start.
@@ -159,7 +162,7 @@ impl Tokens {
     /// Ends the session that a refresh token belongs to, whichever token of the family it is.
     ///
     /// `expected` is the session of the bearer token beside it: two sessions in one request are refused.
-    pub(crate) async fn sign_out(
+    async fn sign_out(
         &self,
         tenant: TenantId,
         handle: SignOutHandle,
@@ -186,7 +189,7 @@ impl Tokens {
 }
 
 /// What names the session to sign out of.
-pub(crate) enum SignOutHandle {
+enum SignOutHandle {
     /// The bearer token's session.
     Session(SessionId),
     /// A refresh token, and the bearer token's session if both were sent.
@@ -195,7 +198,7 @@ pub(crate) enum SignOutHandle {
 
 impl SignOutHandle {
     /// From what a request carries; [`AuthError::InvalidRefreshToken`] for a malformed refresh token.
-    pub(crate) fn new(bearer: Option<SessionId>, refresh_token: Option<&str>) -> Result<Self, AuthError> {
+    fn new(bearer: Option<SessionId>, refresh_token: Option<&str>) -> Result<Self, AuthError> {
         match (bearer, refresh_token) {
             (session, Some(text)) => {
                 let token = OpaqueToken::parse(REFRESH_PREFIX, text).ok_or(AuthError::InvalidRefreshToken)?;
@@ -252,7 +255,11 @@ impl Tokens {
         scope: Option<&str>,
         source: &Source,
     ) -> Result<TokenPair, AuthError> {
-        let token = OpaqueToken::parse(REFRESH_PREFIX, presented).ok_or(AuthError::InvalidRefreshToken)?;
+        self.limits.admit(tenant, Route::Refresh, source).await?;
+        self.limits.admit_token(tenant, source)?;
+        let Some(token) = OpaqueToken::parse(REFRESH_PREFIX, presented) else {
+            return Err(self.bad_refresh_token(tenant, source));
+        };
         let attempt = refresh::Attempt::new(self, token, client_id, scope, source);
         let outcome = self
             .env
@@ -263,8 +270,38 @@ impl Tokens {
             refresh::Outcome::Granted { grant, refresh_token } => {
                 self.pair(tenant, &grant, &refresh_token).await
             }
-            refresh::Outcome::Refused => Err(AuthError::InvalidRefreshToken),
+            refresh::Outcome::Refused => Err(self.bad_refresh_token(tenant, source)),
             refresh::Outcome::Replayed => Err(AuthError::RefreshReused),
         }
+    }
+}
+
+impl Tokens {
+    /// Ends the session that the bearer token or the refresh token of a request names.
+    pub(crate) async fn sign_out_with(
+        &self,
+        tenant: TenantId,
+        bearer: Option<SessionId>,
+        refresh_token: Option<&str>,
+        source: &Source,
+    ) -> Result<(), AuthError> {
+        if refresh_token.is_none() {
+            return self.sign_out(tenant, SignOutHandle::new(bearer, None)?, source).await;
+        }
+        self.limits.admit(tenant, Route::Refresh, source).await?;
+        self.limits.admit_token(tenant, source)?;
+        let ended = match SignOutHandle::new(bearer, refresh_token) {
+            Ok(handle) => self.sign_out(tenant, handle, source).await,
+            Err(refusal) => Err(refusal),
+        };
+        if matches!(ended, Err(AuthError::InvalidRefreshToken | AuthError::InvalidCredential)) {
+            self.limits.note_bad_token(tenant, "refresh_token", source);
+        }
+        ended
+    }
+
+    fn bad_refresh_token(&self, tenant: TenantId, source: &Source) -> AuthError {
+        self.limits.note_bad_token(tenant, "refresh_token", source);
+        AuthError::InvalidRefreshToken
     }
 }
