@@ -12,6 +12,8 @@ CREATE TABLE api_keys (
     rate_seconds BIGINT,
     quota_requests BIGINT,
     quota_period TEXT,
+    quota_since {time},
+    quota_used BIGINT NOT NULL,
     created_at {time} NOT NULL,
     expires_at {time},
     revoked_at {time},

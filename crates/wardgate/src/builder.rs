@@ -11,6 +11,7 @@ use wardgate_verify::Algorithm;
 use zeroize::Zeroizing;
 
 use crate::environment::Environment;
+use crate::features::api_keys::ApiKeys;
 use crate::features::audit::{Audit, AuditSettings};
 use crate::features::instance::{self, InstanceError, Stage};
 use crate::features::keys::{KeySettings, Keys};
@@ -19,7 +20,7 @@ use crate::features::limits::{Limits, RateLimits};
 use crate::features::password::{Accounts, PasswordPolicy, PasswordSettings, Passwords, RegistrationMode};
 use crate::features::roles::CustomRoles;
 use crate::features::service_accounts::ServiceAccounts;
-use crate::features::sessions::Sessions;
+use crate::features::sessions::{BrowserSessions, Sessions};
 use crate::features::setup::Setup;
 use crate::features::signin::SignIn;
 use crate::features::tenants;
@@ -31,8 +32,10 @@ use crate::kernel::error::AuthError;
 use crate::migrations::MIGRATIONS;
 use crate::ports::ephemeral::{Ephemeral, Memory};
 use crate::ports::{Clock, Rng, SystemClock, SystemRng};
+use crate::web::cookie::SessionCookie;
 use crate::web::cursor::Cursors;
 use crate::web::envelope::Envelope;
+use crate::web::origin::Origins;
 
 /// How often committed audit records are sealed.
 const SEALING: Duration = Duration::from_secs(1);
@@ -83,6 +86,7 @@ pub struct Builder {
     nodes: u32,
     #[cfg(feature = "redis")]
     redis: Option<String>,
+    browser_sessions: BrowserSessions,
     web: WebSettings,
     audit_retention: Duration,
     background: bool,
@@ -113,6 +117,7 @@ impl Default for Builder {
             nodes: 1,
             #[cfg(feature = "redis")]
             redis: None,
+            browser_sessions: BrowserSessions::default(),
             web: WebSettings::default(),
             audit_retention: Duration::ZERO,
             background: true,
@@ -206,12 +211,14 @@ impl Builder {
         rate_limits: RateLimits,
         /// How many nodes serve this database; one by default.
         nodes: u32,
+        /// How long browser sessions live, and how many a user has.
+        browser_sessions: BrowserSessions,
         /// How the routes look from outside.
         web: WebSettings,
         /// How long audit records are kept; zero, the default, keeps all.
         audit_retention: Duration,
         /// Whether the gate does by itself what is due; if not, call [`Wardgate::maintain`] each minute and
-        /// [`Wardgate::tend_audit`] each second.
+        /// [`Wardgate::tend`] each second.
         background: bool,
         /// The source of time.
         clock: Arc<dyn Clock>,
@@ -230,7 +237,7 @@ impl Builder {
         gate.maintain().await?;
         if background {
             tokio::spawn(maintain_until_dropped(Arc::downgrade(&gate.0)));
-            tokio::spawn(tend_audit_until_dropped(Arc::downgrade(&gate.0)));
+            tokio::spawn(tend_until_dropped(Arc::downgrade(&gate.0)));
         }
         Ok(gate)
     }
@@ -332,7 +339,7 @@ impl Builder {
         let keys = Arc::new(Keys::new(Arc::clone(env), Arc::clone(&audit), Arc::clone(master), key_settings));
         let token_settings = TokenSettings {
             audience: self.audience.unwrap_or_else(|| issuer.clone()),
-            issuer,
+            issuer: issuer.clone(),
             access_ttl: self.access_ttl,
             refresh_idle_ttl: self.refresh_idle_ttl,
             refresh_max_ttl: self.refresh_max_ttl,
@@ -362,6 +369,7 @@ impl Builder {
             Arc::clone(&passwords),
             self.registration,
         ));
+        let origins = Origins::new(&issuer, self.web.session_origins.clone());
         let envelope = Envelope {
             clock: Arc::clone(&env.clock),
             rng: Arc::clone(&env.rng),
@@ -372,13 +380,22 @@ impl Builder {
             roles: CustomRoles::new(Arc::clone(env), Arc::clone(&audit)),
             service_accounts: ServiceAccounts::new(Arc::clone(env), Arc::clone(&audit)),
             users: Users::new(Arc::clone(env), Arc::clone(&audit)),
-            sessions: Sessions::new(Arc::clone(env), Arc::clone(&audit)),
+            api_keys: ApiKeys::new(Arc::clone(env), Arc::clone(&audit), Arc::clone(&limits)),
+            sessions: Sessions::new(
+                Arc::clone(env),
+                Arc::clone(&audit),
+                Arc::clone(&limits),
+                self.browser_sessions.clone(),
+            ),
+            cookie: SessionCookie::new(origins.are_secure(), self.browser_sessions.max_ttl),
+            origins,
             signin: SignIn::new(
                 Arc::clone(env),
                 Arc::clone(&audit),
                 Arc::clone(&limits),
                 Arc::clone(&passwords),
                 Arc::clone(&tokens),
+                self.browser_sessions,
             ),
             lifecycle: Lifecycle::new(Arc::clone(env), Arc::clone(&audit)),
             setup: Setup::new(
@@ -440,7 +457,7 @@ async fn maintain_until_dropped(gate: Weak<Inner>) {
     }
 }
 
-async fn tend_audit_until_dropped(gate: Weak<Inner>) {
+async fn tend_until_dropped(gate: Weak<Inner>) {
     let mut ticks = tokio::time::interval(SEALING);
     // After a long seal the missed ones are not made up for.
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -452,10 +469,10 @@ async fn tend_audit_until_dropped(gate: Weak<Inner>) {
         if gate.is_stopping() {
             return;
         }
-        let result = gate.tend_audit().await;
+        let result = gate.tend().await;
         // Once, not each second.
         if let (true, Err(error)) = (was_well, &result) {
-            tracing::error!(%error, "the audit log cannot be sealed; it is tried again each second");
+            tracing::error!(%error, "the uses of keys and sessions cannot be written down, or the audit log not be sealed; it is tried again each second");
         }
         was_well = result.is_ok();
     }

@@ -7,6 +7,7 @@ use wardgate_store::{Db, DbOptions, StoreError};
 
 use crate::authn::RequireRole;
 use crate::environment::Environment;
+use crate::features::api_keys::{self, ApiKeys};
 use crate::features::audit::{Actor, Audit};
 use crate::features::keys::Keys;
 use crate::features::lifecycle::Lifecycle;
@@ -26,8 +27,10 @@ use crate::kernel::source::Source;
 use crate::kernel::time::Timestamp;
 use crate::migrations::MIGRATIONS;
 use crate::router;
+use crate::web::cookie::SessionCookie;
 use crate::web::cursor::Cursors;
 use crate::web::envelope::Envelope;
+use crate::web::origin::Origins;
 use crate::web::routes::Endpoint;
 
 /// One authentication service: cheap to clone, holds no global state, so that two can live in one process.
@@ -45,7 +48,10 @@ pub(crate) struct Inner {
     pub(crate) users: Users,
     pub(crate) roles: CustomRoles,
     pub(crate) service_accounts: ServiceAccounts,
+    pub(crate) api_keys: ApiKeys,
     pub(crate) sessions: Sessions,
+    pub(crate) cookie: SessionCookie,
+    pub(crate) origins: Origins,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) passwords: Arc<Passwords>,
     pub(crate) accounts: Arc<Accounts>,
@@ -65,6 +71,8 @@ pub struct WebSettings {
     pub docs: bool,
     /// Which other sites' pages may call the API.
     pub cors: CorsOrigins,
+    /// Origins besides the API's own and the issuer's whose pages may write with a session's cookie.
+    pub session_origins: Vec<String>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<crate::kernel::network::Network>,
     /// Whether only loopback Host names are answered: for development.
@@ -142,6 +150,11 @@ impl Wardgate {
         &self.0.service_accounts
     }
 
+    /// API keys.
+    pub fn api_keys(&self) -> &ApiKeys {
+        &self.0.api_keys
+    }
+
     /// Sessions.
     pub fn sessions(&self) -> &Sessions {
         &self.0.sessions
@@ -177,6 +190,20 @@ impl Wardgate {
         &self.0.setup
     }
 
+    pub(crate) fn cookie(&self) -> &SessionCookie {
+        &self.0.cookie
+    }
+
+    pub(crate) fn origins(&self) -> &Origins {
+        &self.0.origins
+    }
+
+    /// Where a request comes from; on a route of the application's own nobody has said so yet.
+    pub(crate) fn source_of(&self, parts: &http::request::Parts) -> Source {
+        let known = parts.extensions.get::<Source>().cloned();
+        known.unwrap_or_else(|| self.0.envelope.source(&parts.headers, &parts.extensions))
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.0.env.now()
     }
@@ -206,11 +233,16 @@ impl Wardgate {
         self.0.limits.purge().await?;
         let hour = std::time::Duration::from_secs(60 * 60);
         sessions::purge(&self.0.env, self.0.env.now().minus(hour)).await?;
+        // Longer than a session: somebody may want to know which key was used until lately.
+        api_keys::purge(&self.0.env, self.0.env.now().minus(30 * 24 * hour)).await?;
         self.0.audit.remove_old(TenantId::DEFAULT).await.map(drop)
     }
 
-    /// Seals the audit records committed so far. A built gate does this each second by itself.
-    pub async fn tend_audit(&self) -> Result<(), AuthError> {
+    /// Does what is due each second: writes down what API keys and browser sessions were used for, and seals the audit
+    /// records committed so far. A built gate does this by itself.
+    pub async fn tend(&self) -> Result<(), AuthError> {
+        self.0.api_keys.flush().await?;
+        self.0.sessions.flush().await?;
         self.0.audit.seal(TenantId::DEFAULT).await.map(drop)
     }
 
@@ -242,6 +274,9 @@ impl Wardgate {
         let pool = Arc::clone(&self.0.pool);
         // Joining threads blocks; a panic in there has nothing left to harm.
         let _ = tokio::task::spawn_blocking(move || pool.drain()).await;
+        if let Err(error) = self.tend().await {
+            tracing::error!(%error, "what API keys and sessions were last used for is not all written down");
+        }
         if let Err(error) = self.0.limits.flush().await {
             tracing::error!(%error, "what limits refused lately is not in the audit log");
         }

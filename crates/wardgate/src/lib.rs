@@ -50,6 +50,7 @@ mod web;
 
 pub use authn::{Admin, CurrentPrincipal, CurrentUser, Require, RequireRole, Requirement, Superadmin};
 pub use builder::{BuildError, Builder};
+pub use features::api_keys::{ApiKey, ApiKeyChange, ApiKeys, NewApiKey, Period, Quota, RateLimit};
 pub use features::audit::{
     Action, Actor, Audit, AuditCheck, AuditEvent, AuditExport, AuditFilter, BrokenRecord, ChainFault, Outcome,
 };
@@ -68,10 +69,10 @@ pub use features::roles::{
 pub use features::service_accounts::{
     Machine, ServiceAccount, ServiceAccountChange, ServiceAccountView, ServiceAccounts,
 };
-pub use features::sessions::{Session, Sessions};
+pub use features::sessions::{BrowserSessions, Session, Sessions};
 pub use features::setup::Setup;
 pub use features::signin::SignIn;
-pub use features::tokens::{TokenPair, Tokens};
+pub use features::tokens::{ExchangedToken, TokenPair, Tokens};
 pub use features::users::{NewUser, User, UserFilter, UserView, Users};
 pub use gate::{CorsOrigins, Wardgate, WebSettings};
 pub use hashing::HashPoolSettings;

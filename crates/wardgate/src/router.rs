@@ -6,14 +6,15 @@ use axum::Router;
 use axum::extract::State;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::authn::admit;
 use crate::features::{
-    audit, keys, lifecycle, password, principals, roles, service_accounts, sessions, setup, signin, tokens,
+    api_keys, audit, keys, lifecycle, password, principals, roles, service_accounts, sessions, setup, signin,
+    tokens,
 };
 use crate::gate::{CorsOrigins, Wardgate};
 use crate::kernel::error::AuthError;
@@ -32,6 +33,7 @@ pub(crate) fn table() -> Vec<Route<Wardgate>> {
         lifecycle::http::routes(),
         roles::http::routes(),
         service_accounts::http::routes(),
+        api_keys::http::routes(),
         sessions::http::routes(),
         keys::http::routes(),
         audit::http::routes(),
@@ -45,7 +47,8 @@ pub(crate) fn table() -> Vec<Route<Wardgate>> {
 
 /// The API description of the table.
 pub(crate) fn description() -> Value {
-    document(table().into_iter().map(|route| (route.endpoint, route.operation)).collect())
+    let operations = table().into_iter().map(|route| (route.endpoint, route.operation)).collect();
+    document(operations, api_keys::http::schemas())
 }
 
 /// The routes for an application that has its own others.
@@ -89,7 +92,7 @@ fn cors(origins: &CorsOrigins) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(allowed))
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("x-api-key")])
         .expose_headers([header::RETRY_AFTER, header::WWW_AUTHENTICATE, RATE_LIMIT, RATE_LIMIT_POLICY])
         .max_age(std::time::Duration::from_secs(600))
 }

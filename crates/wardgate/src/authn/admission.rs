@@ -4,9 +4,10 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::current::CurrentPrincipal;
+use super::current::{CurrentPrincipal, Presented};
 use crate::gate::Wardgate;
 use crate::kernel::error::AuthError;
+use crate::web::origin::Asked;
 use crate::web::routes::Access;
 
 /// The middleware around each route that is not public.
@@ -16,9 +17,10 @@ pub(crate) async fn admit(
     next: Next,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
-    let admitted = match CurrentPrincipal::from_parts(&mut parts, &gate).await {
+    let asked = if access == Access::ForwardAuth { Asked::ByProxy } else { Asked::Directly };
+    let admitted = match CurrentPrincipal::asked(&mut parts, &gate, asked).await {
         Ok(current) => check(access, &current, &gate),
-        Err(refusal) => Err(refusal),
+        Err(refusal) => Err(translate(access, refusal)),
     };
     match admitted {
         Ok(()) => next.run(Request::from_parts(parts, body)).await,
@@ -28,11 +30,24 @@ pub(crate) async fn admit(
 
 fn check(access: Access, current: &CurrentPrincipal, gate: &Wardgate) -> Result<(), AuthError> {
     match access {
-        Access::Public | Access::TokenHolder | Access::SignedIn => Ok(()),
+        Access::Public | Access::TokenHolder | Access::SignedIn | Access::ForwardAuth => Ok(()),
+        // A token that a key was exchanged for must not renew itself.
+        Access::ApiKeyHolder if current.presented() != Presented::ApiKey => Err(AuthError::MissingApiKey),
+        Access::ApiKeyHolder => Ok(()),
         Access::Permission(permission) => current.require_permission(permission),
         Access::SteppedUp(permission) => {
             current.require_permission(permission)?;
             current.authenticated().require_fresh(gate.now())
         }
+    }
+}
+
+/// What a proxy understands: 401 or 403. It takes anything else for a failure of this server.
+fn translate(access: Access, refusal: AuthError) -> AuthError {
+    match (access, refusal) {
+        (Access::ForwardAuth, AuthError::InactiveUser) => AuthError::InsufficientPermissions,
+        (Access::ForwardAuth, AuthError::AmbiguousCredential(_)) => AuthError::InvalidCredential,
+        (Access::ApiKeyHolder, AuthError::MissingCredential) => AuthError::MissingApiKey,
+        (_, refusal) => refusal,
     }
 }

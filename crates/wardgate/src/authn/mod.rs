@@ -6,6 +6,7 @@ mod current;
 mod require;
 
 pub(crate) use admission::admit;
-pub(crate) use credential::bearer;
+pub(crate) use credential::{bearer, cookie};
+pub(crate) use current::Presented;
 pub use current::{CurrentPrincipal, CurrentUser};
 pub use require::{Admin, Require, RequireRole, Requirement, Superadmin};

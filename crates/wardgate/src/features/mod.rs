@@ -20,6 +20,8 @@ pub(crate) mod service_accounts;
 
 pub(crate) mod principals;
 
+pub(crate) mod api_keys;
+
 pub(crate) mod sessions;
 
 pub(crate) mod tokens;

@@ -38,6 +38,33 @@ impl Timestamp {
         Self(self.0.saturating_sub(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// When the day in UTC that this lies in began, and when it ends.
+    pub(crate) fn utc_day(self) -> (Self, Self) {
+        self.utc_period(|date| Ok((date, date.tomorrow()?)))
+    }
+
+    /// When the month in UTC that this lies in began, and when it ends.
+    pub(crate) fn utc_month(self) -> (Self, Self) {
+        self.utc_period(|date| Ok((date.first_of_month(), date.last_of_month().tomorrow()?)))
+    }
+
+    /// At the ends of time, where there is no calendar, the period is that moment.
+    fn utc_period(
+        self,
+        around: impl Fn(jiff::civil::Date) -> Result<(jiff::civil::Date, jiff::civil::Date), jiff::Error>,
+    ) -> (Self, Self) {
+        let utc = jiff::tz::Offset::UTC;
+        let millis = |date: jiff::civil::Date| {
+            utc.to_timestamp(date.to_datetime(jiff::civil::Time::midnight()))
+                .map(|at| Self(at.as_millisecond()))
+        };
+        let period = jiff::Timestamp::from_millisecond(self.0).and_then(|at| {
+            let (first, next) = around(utc.to_datetime(at).date())?;
+            Ok((millis(first)?, millis(next)?))
+        });
+        period.unwrap_or((self, self))
+    }
+
     /// How long after `earlier` this is; zero when it is not after it.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

@@ -56,8 +56,15 @@ fn text(name: &str) -> Value {
     }
 }
 
-const CREDENTIAL_REFUSALS: &[&str] =
-    &["ambiguous_credential", "inactive_user", "missing_credential", "invalid_credential", "invalid_api_key"];
+const CREDENTIAL_REFUSALS: &[&str] = &[
+    "ambiguous_credential",
+    "inactive_user",
+    "missing_credential",
+    "invalid_credential",
+    "invalid_api_key",
+    "cross_site",
+    "rate_limited",
+];
 const PERMISSION_REFUSALS: &[&str] = &["insufficient_permissions", "insufficient_scope"];
 
 impl Operation {
@@ -139,6 +146,16 @@ impl Operation {
             Access::SteppedUp(_) => {
                 self.refuses(CREDENTIAL_REFUSALS).refuses(PERMISSION_REFUSALS).refuses(&["step_up_required"])
             }
+            Access::ApiKeyHolder => {
+                self.refuses(&["ambiguous_credential", "missing_api_key", "invalid_api_key", "rate_limited"])
+            }
+            Access::ForwardAuth => self.refuses(&[
+                "missing_credential",
+                "invalid_credential",
+                "insufficient_permissions",
+                "invalid_api_key",
+                "cross_site",
+            ]),
             Access::TokenHolder => {
                 self.refuses(&["ambiguous_credential", "missing_credential", "invalid_credential"])
             }
@@ -169,9 +186,17 @@ impl Operation {
             value["description"] = json!(format!("Asks for the permission `{permission}`."));
         }
         if endpoint.access != Access::Public {
-            value["security"] = json!([{ "password": [] }, { "bearer": [] }]);
+            value["security"] = security(endpoint.access);
         }
         value
+    }
+}
+
+fn security(access: Access) -> Value {
+    match access {
+        Access::ApiKeyHolder => json!([{ "apiKey": [] }]),
+        Access::TokenHolder => json!([{ "password": [] }, { "bearer": [] }]),
+        _ => json!([{ "password": [] }, { "bearer": [] }, { "apiKey": [] }, { "session": [] }]),
     }
 }
 
@@ -182,12 +207,16 @@ fn operation_id(endpoint: &Endpoint) -> String {
 }
 
 /// The whole description, from the table's endpoints and operations.
-pub(crate) fn document(table: Vec<(Endpoint, Operation)>) -> Value {
+pub(crate) fn document(table: Vec<(Endpoint, Operation)>, more: Vec<(&'static str, Value)>) -> Value {
     let mut paths = Map::new();
     for (endpoint, operation) in table {
         let method = endpoint.method.as_str().to_lowercase();
         let described = operation.describe(&endpoint);
         paths.entry(endpoint.path).or_insert_with(|| json!({}))[method] = described;
+    }
+    let mut schemas = schemas();
+    for (name, schema) in more {
+        schemas[name] = schema;
     }
     json!({
         "openapi": "3.1.0",
@@ -198,7 +227,7 @@ pub(crate) fn document(table: Vec<(Endpoint, Operation)>) -> Value {
             "license": { "name": "MIT OR Apache-2.0" },
         },
         "paths": paths,
-        "components": { "schemas": schemas(), "securitySchemes": security_schemes() },
+        "components": { "schemas": schemas, "securitySchemes": security_schemes() },
     })
 }
 
@@ -206,6 +235,8 @@ fn security_schemes() -> Value {
     json!({
         "password": { "type": "oauth2", "flows": { "password": { "tokenUrl": "/auth/login", "refreshUrl": "/auth/refresh", "scopes": {} } } },
         "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
+        "apiKey": { "type": "apiKey", "in": "header", "name": "X-API-Key" },
+        "session": { "type": "apiKey", "in": "cookie", "name": "__Host-wardgate_session" },
     })
 }
 
@@ -252,6 +283,14 @@ fn schemas() -> Value {
                 "access_token": { "type": "string" }, "refresh_token": { "type": "string" },
                 "token_type": { "const": "bearer" }, "expires_in": { "type": "integer", "description": "seconds" },
                 "scope": { "type": "string" },
+            },
+        },
+        "ExchangedToken": {
+            "type": "object",
+            "required": ["access_token", "token_type", "expires_in", "scope"],
+            "properties": {
+                "access_token": { "type": "string" }, "token_type": { "const": "bearer" },
+                "expires_in": { "type": "integer", "description": "seconds" }, "scope": { "type": "string" },
             },
         },
         "Session": {

@@ -22,6 +22,10 @@ pub enum Access {
     Permission(&'static str),
     /// As [`Permission`](Self::Permission), and has signed in or stepped up within 15 minutes.
     SteppedUp(&'static str),
+    /// Whoever presents an API key itself.
+    ApiKeyHolder,
+    /// Whoever has a good credential, as a proxy asks; every refusal is 401 or 403.
+    ForwardAuth,
     /// Whoever holds a bearer token or a refresh token.
     TokenHolder,
 }

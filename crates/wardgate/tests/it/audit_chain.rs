@@ -67,7 +67,7 @@ async fn what_happens_is_sealed_and_holds() {
     let records = t.gate.audit().newest(200).await.unwrap().len() as u64;
     let before = check(&t).await;
     assert_eq!((before.records, before.last, before.broken), (0, 0, None));
-    t.gate.tend_audit().await.unwrap();
+    t.gate.tend().await.unwrap();
     let after = check(&t).await;
     assert_eq!((after.records, after.last.unsigned_abs(), after.broken), (records, records, None));
     assert_eq!(t.gate.audit().seal(TENANT).await.unwrap(), 0);
@@ -157,7 +157,7 @@ async fn a_cut_end_is_named_whatever_is_done_to_the_signed_end() {
     // A chain whose end is not ours is not gone on with, which would make it ours again.
     commit(&t, [(100, t.now())].into_iter()).await;
     assert!(t.gate.audit().seal(TENANT).await.is_err());
-    assert!(t.gate.tend_audit().await.is_err());
+    assert!(t.gate.tend().await.is_err());
     assert_eq!(broken(&t).await, Some((Some(7), ChainFault::Head)));
 }
 
@@ -185,7 +185,7 @@ async fn a_record_that_waits_too_long_is_named() {
         (record.fault, record.id.unwrap().to_string()),
         (ChainFault::Unsealed, format!("aud_{:032x}", 9))
     );
-    t.gate.tend_audit().await.unwrap();
+    t.gate.tend().await.unwrap();
     assert_eq!(broken(&t).await, None);
 }
 
@@ -193,7 +193,7 @@ async fn a_record_that_waits_too_long_is_named() {
 async fn a_record_committed_late_stands_behind_those_sealed_before() {
     let t = sealed(3).await;
     commit(&t, [(50, t.now().minus(DAY)), (51, t.now().minus(DAY))].into_iter()).await;
-    t.gate.tend_audit().await.unwrap();
+    t.gate.tend().await.unwrap();
     let found = check(&t).await;
     assert_eq!((found.records, found.broken), (5, None));
     let ids: Vec<_> = exported(&t, AuditFilter::default()).await;
@@ -288,7 +288,7 @@ async fn an_export_has_what_was_there_when_it_began_and_nothing_twice() {
     let mut count = export.next_page().await.unwrap().unwrap().len();
     assert_eq!(count, 500);
     commit(&t, (3000..3600).map(|number| (number, t.now()))).await;
-    t.gate.tend_audit().await.unwrap();
+    t.gate.tend().await.unwrap();
     while let Some(page) = export.next_page().await.unwrap() {
         count += page.len();
     }

@@ -5,14 +5,17 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use wardgate::{Access, BuiltinRole, Endpoint, Wardgate};
 
-use crate::support::{PASSWORD, Request, TestGate};
+use crate::support::{PASSWORD, Reply, Request, TestGate};
 
 /// Every route, with the weakest of those who may call it. A new route fails the test until it is entered here.
 const ROUTES: &[(&str, Weakest)] = &[
     ("DELETE /admin/roles/{name}", Admin),
     ("DELETE /admin/service-accounts/{id}", Admin),
+    ("DELETE /admin/service-accounts/{id}/api-keys/{key}", Admin),
     ("DELETE /admin/users/{id}", Admin),
     ("DELETE /admin/users/{id}/sessions", Admin),
+    ("DELETE /auth/api-keys/{id}", User),
+    ("DELETE /auth/session", SignedIn),
     ("DELETE /auth/sessions/{id}", User),
     ("GET /.well-known/jwks.json", Anybody),
     ("GET /admin/audit", Admin),
@@ -20,10 +23,14 @@ const ROUTES: &[(&str, Weakest)] = &[
     ("GET /admin/roles/{name}", Admin),
     ("GET /admin/service-accounts", Admin),
     ("GET /admin/service-accounts/{id}", Admin),
+    ("GET /admin/service-accounts/{id}/api-keys", Admin),
     ("GET /admin/users", Admin),
     ("GET /admin/users/{id}", Admin),
+    ("GET /auth/api-keys", User),
     ("GET /auth/me", SignedIn),
+    ("GET /auth/session", SignedIn),
     ("GET /auth/sessions", User),
+    ("GET /auth/verify", SignedIn),
     ("GET /healthz", Anybody),
     ("GET /readyz", Anybody),
     ("GET /setup", Anybody),
@@ -32,15 +39,22 @@ const ROUTES: &[(&str, Weakest)] = &[
     ("PATCH /admin/roles/{name}", Admin),
     ("PATCH /admin/service-accounts/{id}", Admin),
     ("PATCH /admin/users/{id}", Admin),
+    ("PATCH /auth/api-keys/{id}", User),
     ("PATCH /auth/me", User),
     ("POST /admin/roles", Admin),
     ("POST /admin/service-accounts", Admin),
+    ("POST /admin/service-accounts/{id}/api-keys", Admin),
+    ("POST /admin/service-accounts/{id}/api-keys/{key}/rotate", Admin),
     ("POST /admin/users", Admin),
+    ("POST /auth/api-keys", User),
+    ("POST /auth/api-keys/{id}/rotate", User),
+    ("POST /auth/api-keys/{id}/token", KeyHolder),
     ("POST /auth/login", Anybody),
     ("POST /auth/logout", SignedIn),
     ("POST /auth/password", User),
     ("POST /auth/refresh", Anybody),
     ("POST /auth/register", Anybody),
+    ("POST /auth/session", Anybody),
     ("POST /auth/setup", Anybody),
     ("POST /auth/step-up", SignedIn),
 ];
@@ -54,18 +68,23 @@ enum Weakest {
     User,
     Admin,
     Superadmin,
+    /// Nobody by a bearer token, of whatever role.
+    KeyHolder,
 }
 
-use Weakest::{Admin, Anybody, SignedIn, Superadmin, User};
+use Weakest::{Admin, Anybody, KeyHolder, SignedIn, Superadmin, User};
 
 /// The path with ids of nothing.
 pub(crate) fn concrete(path: &str) -> String {
     let id = match path {
         path if path.starts_with("/admin/users") => "usr_00000000000070008000000000000000",
+        path if path.starts_with("/auth/api-keys") => "key_00000000000070008000000000000000",
         path if path.starts_with("/admin/service-accounts") => "svc_00000000000070008000000000000000",
         _ => "ses_00000000000070008000000000000000",
     };
-    path.replace("{id}", id).replace("{name}", "nothing")
+    path.replace("{id}", id)
+        .replace("{name}", "nothing")
+        .replace("{key}", "key_00000000000070008000000000000000")
 }
 
 /// The request with a body where the route reads one; the body itself is refused as late as any.
@@ -74,6 +93,10 @@ fn request(t: &TestGate, endpoint: &Endpoint) -> Request {
     let reads_nothing =
         endpoint.method == "GET" || endpoint.method == "DELETE" || endpoint.path == "/auth/logout";
     if reads_nothing { request } else { request.json(&json!({ "no_such_field": 1 })) }
+}
+
+fn says(reply: &Reply, codes: &[&str]) -> bool {
+    reply.body["code"].as_str().is_some_and(|code| codes.contains(&code))
 }
 
 fn name(endpoint: &Endpoint) -> String {
@@ -98,7 +121,7 @@ async fn every_route_admits_exactly_those_it_is_for() {
     for (endpoint, (route, weakest)) in routes.iter().zip(ROUTES) {
         let anonymous = request(&t, endpoint).send().await;
         assert_eq!(
-            anonymous.body["code"] == "missing_credential",
+            says(&anonymous, &["missing_credential", "missing_api_key"]),
             *weakest != Anybody,
             "{route}: {anonymous:?}"
         );
@@ -107,11 +130,13 @@ async fn every_route_admits_exactly_those_it_is_for() {
         for (role, person) in &people {
             // A logout ends the session, so each has one of its own.
             let access = match route {
-                &"POST /auth/logout" => person.log_in(PASSWORD).await.expect(200).str("access_token"),
+                &"POST /auth/logout" | &"DELETE /auth/session" => {
+                    person.log_in(PASSWORD).await.expect(200).str("access_token")
+                }
                 _ => person.access.clone(),
             };
             let reply = request(&t, endpoint).bearer(&access).send().await;
-            let refused = reply.body["code"] == "insufficient_permissions";
+            let refused = says(&reply, &["insufficient_permissions", "missing_api_key"]);
             assert_eq!(refused, role < weakest, "{route} as {role:?}: {reply:?}");
             assert!(
                 refused || ![401, 403].contains(&reply.status.as_u16()),

@@ -9,9 +9,11 @@
 )]
 
 mod account;
+mod api_keys;
 mod audit;
 mod audit_chain;
 mod bad_input;
+mod browser;
 mod endpoints;
 mod keys;
 mod lifecycle;

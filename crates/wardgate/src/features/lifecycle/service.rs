@@ -5,6 +5,7 @@ use std::sync::Arc;
 use wardgate_store::Tx;
 
 use crate::environment::Environment;
+use crate::features::api_keys;
 use crate::features::audit::{self, Action, Audit};
 use crate::features::password::Account;
 use crate::features::roles::{self, Authority, BuiltinRole, Caller};
@@ -81,6 +82,7 @@ impl Lifecycle {
                     take(tx, *user, authority).await?;
                     keep_a_superadmin(tx, *user).await?;
                     roles::take_all(tx, (*user).into()).await?;
+                    api_keys::end_all_of(tx, (*user).into()).await?;
                     users::delete(tx, *user).await?;
                     Ok(audit::record(tx, entry).await?)
                 })

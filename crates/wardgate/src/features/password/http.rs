@@ -2,10 +2,12 @@
 
 use axum::Extension;
 use axum::extract::State;
-use http::{Method, StatusCode};
+use axum::response::IntoResponse;
+use http::header::SET_COOKIE;
+use http::{HeaderMap, Method, StatusCode};
 use serde::Serialize;
 
-use crate::authn::CurrentUser;
+use crate::authn::{CurrentUser, Presented};
 use crate::features::users::{NewUser, UserView, check_name};
 use crate::gate::Wardgate;
 use crate::kernel::email::Email;
@@ -98,9 +100,12 @@ async fn step_up(
     current: CurrentUser,
     Extension(source): Extension<Source>,
     Json(StepUp { password }): Json<StepUp>,
-) -> Result<StatusCode, AuthError> {
-    gate.passwords().step_up(current.principal(), current.user(), &password, &source).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<impl IntoResponse, AuthError> {
+    let has_cookie = current.presented() == Presented::Cookie;
+    let passwords = gate.passwords();
+    let stepped_up = passwords.step_up(current.principal(), current.user(), &password, has_cookie, &source);
+    let cookie = stepped_up.await?.map(|value| (SET_COOKIE, gate.cookie().set(&value)));
+    Ok((StatusCode::NO_CONTENT, HeaderMap::from_iter(cookie)))
 }
 
 pub(crate) fn routes() -> Vec<Route<Wardgate>> {

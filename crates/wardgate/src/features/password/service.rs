@@ -7,13 +7,14 @@ use std::time::Duration;
 use uuid::Uuid;
 use wardgate_crypto::password::{self, Password, Scheme, Verdict, Workspace};
 use wardgate_store::{StoreError, Tx};
+use zeroize::Zeroizing;
 
 use super::model::{MAX_CHARS, PasswordPolicy, Proof, check_length, check_strength};
 use super::store::{self, NewHash};
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit, Entry};
 use crate::features::limits::{self, Attempt, Limits};
-use crate::features::sessions::{self, EndReason};
+use crate::features::sessions::{self, EndReason, NewCookie};
 use crate::features::users::{self, User};
 use crate::hashing::HashPool;
 use crate::kernel::email::{Email, normalize_identifier};
@@ -306,7 +307,8 @@ impl Passwords {
             .await
     }
 
-    /// Confirms the password of whoever is signed in; the session counts as fresh from now on.
+    /// Confirms the password of whoever is signed in; the session counts as fresh from now on. A browser gets another
+    /// cookie, whose value is given.
     ///
     /// # Errors
     /// [`AuthError::WrongPassword`]; [`AuthError::InsufficientPermissions`] for an API key, which is no sign-in.
@@ -315,22 +317,25 @@ impl Passwords {
         principal: &Principal,
         user: &User,
         password: &str,
+        has_cookie: bool,
         source: &Source,
-    ) -> Result<(), AuthError> {
+    ) -> Result<Option<Zeroizing<String>>, AuthError> {
         let session = principal.session().ok_or(AuthError::InsufficientPermissions)?;
         let (version, attempt) =
             self.prove_current(principal, user, password, Action::SteppedUp, source).await?;
         let entry = self.audit.done(source, Actor::User(user.id), Action::SteppedUp, session);
-        let input = (user.id, version, session, self.env.now(), entry, attempt);
+        let cookie = has_cookie.then(|| NewCookie::generate(self.env.rng.as_ref()));
+        let digest = cookie.as_ref().map(NewCookie::digest);
+        let input = (user.id, version, session, digest, self.env.now(), entry, attempt);
         let stepped_up = self.env.db.write(
             principal.tenant.into(),
             input,
-            |tx, (id, version, session, now, entry, attempt)| {
+            |tx, (id, version, session, digest, now, entry, attempt)| {
                 Box::pin(async move {
                     users::lock(tx, *id).await?;
                     let stored = store::by_user(tx, *id).await?;
                     let unchanged = stored.is_some_and(|stored| stored.version == *version);
-                    if !unchanged || !sessions::prove(tx, *session, *now).await? {
+                    if !unchanged || !sessions::prove(tx, *session, *now, *digest).await? {
                         return Err(AuthError::InvalidCredential);
                     }
                     limits::note_success(tx, attempt, *now).await?;
@@ -338,7 +343,8 @@ impl Passwords {
                 })
             },
         );
-        stepped_up.await
+        stepped_up.await?;
+        Ok(cookie.map(|cookie| cookie.reveal()))
     }
 
     /// Checks the current password of whoever is signed in; gives the version that was proven, and the attempt to note

@@ -1,13 +1,15 @@
-//! `/auth/me`.
+//! `/auth/me`, and `/auth/verify` for proxies.
 
 use axum::Extension;
 use axum::extract::State;
-use http::Method;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 
 use super::model::Holder;
 use crate::authn::{CurrentPrincipal, CurrentUser};
 use crate::features::audit::Actor;
+use crate::features::roles::Limit;
 use crate::features::service_accounts::ServiceAccountView;
 use crate::features::tenants::DEFAULT_SLUG;
 use crate::features::users::{UserView, check_name};
@@ -18,6 +20,9 @@ use crate::web::body::Json;
 use crate::web::fields::{Fields, FromFields};
 use crate::web::openapi::{operation, schema};
 use crate::web::routes::{Access, Route, route};
+
+/// What would be more than one value in a header, or none.
+const IN_HEADER: &AsciiSet = &CONTROLS.add(b'%').add(b'"').add(b';').add(b'\\');
 
 #[derive(Serialize)]
 #[serde(untagged)]
@@ -81,6 +86,29 @@ async fn change_me(
     Ok(axum::Json(Me::new(&current, HolderView::User(UserView::new(&user, current.roles().names())))))
 }
 
+/// Who a proxy's request comes from, in headers that it passes on to the application. Values are percent-encoded, so
+/// that none can hold what a header cannot, or end one.
+async fn verify(current: CurrentPrincipal) -> (HeaderMap, StatusCode) {
+    let mut headers = HeaderMap::new();
+    let mut say = |name: &'static str, value: &str| {
+        let encoded = utf8_percent_encode(value, IN_HEADER).to_string();
+        if let Ok(value) = HeaderValue::try_from(encoded) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    };
+    say("x-auth-subject", &current.principal().subject.to_string());
+    if let Holder::User(user) = current.holder() {
+        say("x-auth-email", user.email.as_str());
+    }
+    say("x-auth-roles", &current.roles().names().join(","));
+    say("x-auth-tenant", DEFAULT_SLUG);
+    // Always there where there is a limit: its absence means that the roles alone count.
+    if current.rights().limit != Limit::Nothing {
+        say("x-auth-scope", &current.permissions().join(" "));
+    }
+    (headers, StatusCode::OK)
+}
+
 pub(crate) fn routes() -> Vec<Route<Wardgate>> {
     let name = serde_json::json!({
         "type": "object",
@@ -88,6 +116,25 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
         "additionalProperties": false,
     });
     vec![
+        route(
+            &Method::GET,
+            "/auth/session",
+            Access::SignedIn,
+            me,
+            operation("sessions", "Who is signed in").answers(
+                200,
+                "The user or service account",
+                &schema("Me"),
+            ),
+        ),
+        route(
+            &Method::GET,
+            "/auth/verify",
+            Access::ForwardAuth,
+            verify,
+            operation("sessions", "For a proxy: may this request pass, and who makes it")
+                .answers_empty(200, "It may; X-Auth-Subject, -Email, -Roles, -Tenant and -Scope say who"),
+        ),
         route(
             &Method::GET,
             "/auth/me",

@@ -276,6 +276,11 @@ impl Scope {
         self.0.split(' ').any(|granted| granted == permission)
     }
 
+    /// The permissions it names.
+    pub(crate) fn permissions(&self) -> impl Iterator<Item = &str> {
+        self.0.split(' ').filter(|permission| !permission.is_empty())
+    }
+
     /// As it stands in a token.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -295,7 +300,7 @@ pub enum Limit {
 }
 
 impl Limit {
-    fn passes(&self, permission: &str) -> bool {
+    pub(crate) fn passes(&self, permission: &str) -> bool {
         match self {
             Self::Nothing => true,
             Self::Scope(scope) => scope.contains(permission),

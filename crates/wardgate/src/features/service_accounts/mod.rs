@@ -6,5 +6,5 @@ mod service;
 mod store;
 
 pub use model::{ServiceAccount, ServiceAccountView};
-pub(crate) use service::find;
 pub use service::{Machine, ServiceAccountChange, ServiceAccounts};
+pub(crate) use service::{find, lock};

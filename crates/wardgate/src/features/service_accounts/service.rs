@@ -54,7 +54,7 @@ pub(crate) async fn find(tx: &mut Tx, id: ServiceAccountId) -> Result<Option<Ser
 }
 
 /// Lets one transaction at a time decide about this account, until it ends.
-async fn lock(tx: &mut Tx, id: ServiceAccountId) -> Result<(), StoreError> {
+pub(crate) async fn lock(tx: &mut Tx, id: ServiceAccountId) -> Result<(), StoreError> {
     tx.lock(&format!("service_account/{id}")).await
 }
 

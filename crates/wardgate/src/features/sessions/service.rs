@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use uuid::Uuid;
+use wardgate_crypto::Digest;
 use wardgate_store::{StoreError, Tx};
 
+use super::browser::{BrowserSessions, Sightings};
 use super::model::{EndReason, Session};
 use super::store;
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit};
+use crate::features::limits::Limits;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{SessionId, TenantId, UserId};
 use crate::kernel::page::{PageRequest, Position};
@@ -27,6 +30,10 @@ pub(crate) struct NewSession {
     pub(crate) scope: Option<String>,
     pub(crate) now: Timestamp,
     pub(crate) expires_at: Timestamp,
+    /// For a browser session: the digest of its cookie's value.
+    pub(crate) cookie: Option<Digest>,
+    /// How many sessions the user has at most, this one among them.
+    pub(crate) max_per_user: u32,
 }
 
 /// Opens a session from `source`.
@@ -45,8 +52,16 @@ pub(crate) async fn open(tx: &mut Tx, new: &NewSession, source: &Source) -> Resu
         address: source.address_text(),
         user_agent: source.user_agent.clone(),
     };
-    store::insert(tx, &session).await?;
+    for id in store::beyond(tx, new.user, new.now, new.max_per_user.saturating_sub(1)).await? {
+        end(tx, id, new.now, EndReason::TooMany).await?;
+    }
+    store::insert(tx, &session, new.cookie).await?;
     Ok(session)
+}
+
+/// The session that a cookie's value of this digest opens, live or not.
+pub(crate) async fn find_by_cookie(tx: &mut Tx, digest: Digest) -> Result<Option<Session>, StoreError> {
+    store::by_cookie(tx, digest).await
 }
 
 /// The session, live or not.
@@ -68,8 +83,17 @@ pub(crate) async fn touch(
     store::touch(tx, id, now, expires_at, address.as_deref(), source.user_agent.as_deref()).await
 }
 
-/// Notes that the owner proved who they are just now; `false` if the session has ended.
-pub(crate) async fn prove(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<bool, StoreError> {
+/// Notes that the owner proved who they are just now; `false` if the session has ended. A cookie that somebody
+/// copied before is worth nothing afterwards: a browser gets another (S-049).
+pub(crate) async fn prove(
+    tx: &mut Tx,
+    id: SessionId,
+    now: Timestamp,
+    cookie: Option<Digest>,
+) -> Result<bool, StoreError> {
+    if let Some(cookie) = cookie {
+        store::set_cookie(tx, id, cookie).await?;
+    }
     store::prove(tx, id, now).await
 }
 
@@ -122,13 +146,21 @@ pub(crate) async fn purge(env: &Environment, before: Timestamp) -> Result<(), St
 
 /// The sessions of all users.
 pub struct Sessions {
-    env: Arc<Environment>,
+    pub(super) env: Arc<Environment>,
     audit: Arc<Audit>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) settings: BrowserSessions,
+    pub(super) sightings: Sightings,
 }
 
 impl Sessions {
-    pub(crate) fn new(env: Arc<Environment>, audit: Arc<Audit>) -> Self {
-        Self { env, audit }
+    pub(crate) fn new(
+        env: Arc<Environment>,
+        audit: Arc<Audit>,
+        limits: Arc<Limits>,
+        settings: BrowserSessions,
+    ) -> Self {
+        Self { env, audit, limits, settings, sightings: Sightings::default() }
     }
 
     /// A page of the user's live sessions, newest first, and where the next one begins.

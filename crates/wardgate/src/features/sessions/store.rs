@@ -1,8 +1,10 @@
 //! SQL of `sessions`.
 
+use wardgate_crypto::Digest;
 use wardgate_store::{FromRow, GlobalSql, GlobalTx, Row, Sql, StoreError, Tx, global_sql, params, sql};
 
 use super::model::Session;
+use crate::columns::StoredDigest;
 use crate::kernel::ids::{SessionId, UserId};
 use crate::kernel::page::Position;
 use crate::kernel::time::Timestamp;
@@ -11,14 +13,25 @@ const BY_ID: Sql = sql!(
     "SELECT tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, ended_at, end_reason, address, user_agent, proven_at \
      FROM sessions WHERE tenant_id = $1 AND id = $2"
 );
+const BY_COOKIE: Sql = sql!(
+    "SELECT tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, ended_at, end_reason, address, user_agent, proven_at \
+     FROM sessions WHERE tenant_id = $1 AND cookie_digest = $2"
+);
+const BEYOND: Sql = sql!(
+    "SELECT tenant_id, id FROM sessions WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3 \
+     ORDER BY last_seen_at DESC, id DESC LIMIT 10 OFFSET $4"
+);
+const SET_COOKIE: Sql = sql!(
+    "UPDATE sessions SET cookie_digest = $3 WHERE tenant_id = $1 AND id = $2 AND cookie_digest IS NOT NULL"
+);
 const LIST_LIVE: Sql = sql!(
     "SELECT tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, ended_at, end_reason, address, user_agent, proven_at \
      FROM sessions WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3 \
      AND (created_at, id) < ($4, $5) ORDER BY created_at DESC, id DESC LIMIT $6"
 );
 const INSERT: Sql = sql!(
-    "INSERT INTO sessions (tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, address, user_agent, proven_at) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+    "INSERT INTO sessions (tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, address, user_agent, proven_at, cookie_digest) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 );
 const TOUCH: Sql = sql!(
     "UPDATE sessions SET last_seen_at = $3, expires_at = $4, address = $5, user_agent = $6 \
@@ -76,7 +89,28 @@ pub(super) async fn list_live(
     tx.all(LIST_LIVE, &params![user, now, start.at, start.id, limit]).await
 }
 
-pub(super) async fn insert(tx: &mut Tx, session: &Session) -> Result<(), StoreError> {
+pub(super) async fn by_cookie(tx: &mut Tx, digest: Digest) -> Result<Option<Session>, StoreError> {
+    tx.opt(BY_COOKIE, &params![StoredDigest(digest)]).await
+}
+
+/// The user's live sessions but for the `kept` that were seen last; some of them, if they are many.
+pub(super) async fn beyond(
+    tx: &mut Tx,
+    user: UserId,
+    now: Timestamp,
+    kept: u32,
+) -> Result<Vec<SessionId>, StoreError> {
+    let rows: Vec<(SessionId,)> = tx.all(BEYOND, &params![user, now, kept]).await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Gives a browser session another cookie; leaves one that has none as it is.
+pub(super) async fn set_cookie(tx: &mut Tx, id: SessionId, digest: Digest) -> Result<(), StoreError> {
+    tx.exec(SET_COOKIE, &params![id, StoredDigest(digest)]).await.map(drop)
+}
+
+pub(super) async fn insert(tx: &mut Tx, session: &Session, cookie: Option<Digest>) -> Result<(), StoreError> {
+    let cookie = cookie.map(StoredDigest);
     let row = params![
         session.id,
         session.user,
@@ -87,7 +121,8 @@ pub(super) async fn insert(tx: &mut Tx, session: &Session) -> Result<(), StoreEr
         session.expires_at,
         session.address,
         session.user_agent,
-        session.proven_at
+        session.proven_at,
+        cookie
     ];
     tx.exec(INSERT, &row).await.map(drop)
 }

@@ -1,12 +1,12 @@
 //! `/auth/refresh` and `/auth/logout`.
 
 use axum::Extension;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use http::request::Parts;
 use http::{Method, StatusCode};
 
-use super::model::{FIRST_PARTY, TokenPair};
-use crate::authn::bearer;
+use super::model::{ExchangedToken, FIRST_PARTY, TokenPair};
+use crate::authn::{CurrentPrincipal, bearer};
 use crate::gate::Wardgate;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{SessionId, TenantId};
@@ -93,6 +93,16 @@ async fn bearer_session(
     }
 }
 
+async fn exchange(
+    State(gate): State<Wardgate>,
+    current: CurrentPrincipal,
+    Extension(source): Extension<Source>,
+    Path(id): Path<String>,
+) -> Result<axum::Json<ExchangedToken>, AuthError> {
+    let key = id.parse().map_err(|_| AuthError::NotFound)?;
+    gate.tokens().exchange(current.authenticated(), key, &source).await.map(axum::Json)
+}
+
 pub(crate) fn routes() -> Vec<Route<Wardgate>> {
     let refresh_form = texts(&["refresh_token"], &["grant_type", "scope", "client_id", "client_secret"]);
     vec![
@@ -105,6 +115,16 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
                 .form_or_json(&refresh_form, &texts(&["refresh_token"], &[]))
                 .answers(200, "New tokens; the old refresh token is used up", &schema("TokenPair"))
                 .refuses(&["invalid_refresh_token", "invalid_scope", "rate_limited", "busy", "unavailable"]),
+        ),
+        route(
+            &Method::POST,
+            "/auth/api-keys/{id}/token",
+            Access::ApiKeyHolder,
+            exchange,
+            operation("tokens", "Exchange the API key that is sent for an access token")
+                .path_parameter("id")
+                .answers(200, "An access token; it dies with the key", &schema("ExchangedToken"))
+                .refuses(&["not_found"]),
         ),
         route(
             &Method::POST,

@@ -107,6 +107,25 @@ pub struct TokenPair {
     pub scope: Option<String>,
 }
 
+/// The answer of an exchange of an API key.
+#[derive(Serialize)]
+pub struct ExchangedToken {
+    /// A JWT, `typ: at+jwt` (RFC 9068).
+    pub access_token: String,
+    /// Always `bearer`.
+    pub token_type: &'static str,
+    /// Seconds until the access token ends.
+    pub expires_in: i64,
+    /// What the key leaves of its owner's rights now; empty if nothing.
+    pub scope: String,
+}
+
+impl std::fmt::Debug for ExchangedToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ExchangedToken").field("expires_in", &self.expires_in).finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for TokenPair {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TokenPair").field("expires_in", &self.expires_in).finish_non_exhaustive()

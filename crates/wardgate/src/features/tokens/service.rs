@@ -8,9 +8,10 @@ use wardgate_store::{StoreError, Tx};
 use wardgate_verify::{AccessClaims, Policy};
 use zeroize::Zeroizing;
 
-use super::model::{Grant, TokenPair};
+use super::model::{ExchangedToken, FIRST_PARTY, Grant, TokenPair};
 use super::{refresh, store};
 use crate::environment::Environment;
+use crate::features::api_keys;
 use crate::features::audit::{self, Action, Actor, Audit};
 use crate::features::keys::{self, Keys, Verified};
 use crate::features::limits::{Limits, Route};
@@ -19,8 +20,8 @@ use crate::features::roles;
 use crate::features::sessions::{self, EndReason, Session};
 use crate::features::tenants::DEFAULT_SLUG;
 use crate::kernel::error::AuthError;
-use crate::kernel::ids::{AccessTokenId, RefreshTokenId, SessionId, TenantId};
-use crate::kernel::principal::{Subject, Via};
+use crate::kernel::ids::{AccessTokenId, ApiKeyId, RefreshTokenId, SessionId, TenantId};
+use crate::kernel::principal::{Principal, Subject, Via};
 use crate::kernel::source::Source;
 use crate::kernel::time::Timestamp;
 
@@ -72,9 +73,12 @@ pub(crate) async fn issue(tx: &mut Tx, session: Session, first: &FirstToken) -> 
 /// Reads roles and signing key as they are in this transaction.
 pub(super) async fn grant(tx: &mut Tx, session: Session, now: Timestamp) -> Result<Grant, AuthError> {
     let roles = roles::of(tx, session.user.into()).await?;
+    Ok(Grant { session, roles, kid: signing_kid(tx, now).await? })
+}
+
+async fn signing_kid(tx: &mut Tx, now: Timestamp) -> Result<String, AuthError> {
     let kid = keys::signing_kid(tx, now).await?;
-    let kid = kid.ok_or_else(|| AuthError::internal("issue a token", "no signing key is open"))?;
-    Ok(Grant { session, roles, kid })
+    kid.ok_or_else(|| AuthError::internal("issue a token", "no signing key is open"))
 }
 
 impl Tokens {
@@ -124,21 +128,34 @@ impl Tokens {
     }
 
     fn claims(&self, grant: &Grant) -> AccessClaims {
+        let session = &grant.session;
+        self.claims_of(Claimed {
+            subject: session.user.into(),
+            via: Via::Session(session.id),
+            client_id: session.client_id.clone(),
+            scope: session.scope.clone(),
+            roles: grant.roles.names(),
+            ends: Some(session.expires_at),
+        })
+    }
+
+    fn claims_of(&self, claimed: Claimed) -> AccessClaims {
         let now = self.env.now();
-        // A verifier that works offline must not take a token past its session's end.
-        let end = now.plus(self.settings.access_ttl).min(grant.session.expires_at);
+        let end = now.plus(self.settings.access_ttl);
+        // A verifier that works offline must not take a token past its session's or key's end.
+        let end = claimed.ends.map_or(end, |ends| ends.min(end));
         AccessClaims {
             iss: self.settings.issuer.clone(),
-            sub: grant.session.user.to_string(),
+            sub: claimed.subject.to_string(),
             aud: self.settings.audience.clone().into(),
             exp: end.as_seconds(),
             iat: now.as_seconds(),
             nbf: None,
             jti: AccessTokenId::new(now, self.env.random()).to_string(),
-            sid: grant.session.id.to_string(),
-            client_id: grant.session.client_id.clone(),
-            scope: grant.session.scope.clone(),
-            roles: grant.roles.names(),
+            sid: claimed.via.to_string(),
+            client_id: claimed.client_id,
+            scope: claimed.scope,
+            roles: claimed.roles,
             tenant: DEFAULT_SLUG.to_owned(),
         }
     }
@@ -157,6 +174,48 @@ impl Tokens {
             Box::pin(look_up(tx, presented))
         });
         looked_up.await
+    }
+
+    /// An access token for whoever presents an API key, for services that know tokens only. There is no refresh token:
+    /// the key itself is good for the next.
+    ///
+    /// It names as its scope what the key leaves of its owner's rights now, so that a verifier that works offline
+    /// grants no more (S-061). It dies with the key.
+    pub(crate) async fn exchange(
+        &self,
+        current: &Authenticated,
+        key: ApiKeyId,
+        source: &Source,
+    ) -> Result<ExchangedToken, AuthError> {
+        let Principal { tenant, subject, via } = current.principal;
+        if via != Via::ApiKey(key) {
+            return Err(AuthError::NotFound);
+        }
+        let exchanged = self.audit.done(source, subject.into(), Action::ApiKeyExchanged, key);
+        let input = (key, self.env.now(), exchanged);
+        let read = self.env.db.write(tenant.into(), input, |tx, (key, now, exchanged)| {
+            Box::pin(async move {
+                let key = api_keys::find(tx, *key).await?.filter(|key| key.is_live(*now));
+                let ends = key.ok_or(AuthError::InvalidApiKey)?.expires_at;
+                audit::record(tx, exchanged).await?;
+                Ok::<_, AuthError>((signing_kid(tx, *now).await?, ends))
+            })
+        });
+        let (kid, ends) = read.await?;
+        let claims = self.claims_of(Claimed {
+            subject,
+            via,
+            client_id: FIRST_PARTY.to_owned(),
+            scope: Some(current.rights.permissions().join(" ")),
+            roles: current.rights.roles.names(),
+            ends,
+        });
+        Ok(ExchangedToken {
+            access_token: self.keys.sign(tenant, &kid, &claims).await?,
+            token_type: "bearer",
+            expires_in: claims.exp - claims.iat,
+            scope: claims.scope.unwrap_or_default(),
+        })
     }
 
     /// Ends the session that a refresh token belongs to, whichever token of the family it is.
@@ -186,6 +245,16 @@ impl Tokens {
             })
             .await
     }
+}
+
+/// What a token is to say.
+struct Claimed {
+    subject: Subject,
+    via: Via,
+    client_id: String,
+    scope: Option<String>,
+    roles: Vec<String>,
+    ends: Option<Timestamp>,
 }
 
 /// What names the session to sign out of.
@@ -235,7 +304,7 @@ async fn look_up(tx: &mut Tx, presented: &Presented) -> Result<Authenticated, Au
     let Presented { subject, via, verified, now } = presented;
     let standing = match via {
         Via::Session(id) => sessions::find(tx, *id).await?.map(|session| session.standing(*now)),
-        Via::ApiKey(_) => None,
+        Via::ApiKey(id) => api_keys::find(tx, *id).await?.map(|key| key.standing(*now)),
     };
     let key_open = keys::is_open(tx, &verified.kid).await?;
     let standing = standing.filter(|standing| key_open && standing.owner == *subject);
