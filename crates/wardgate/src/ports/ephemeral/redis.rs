@@ -164,7 +164,7 @@ impl Ephemeral for Redis {
                         self.found();
                         return taken;
                     }
-                    Some(Err(error)) => self.missed(error.category()),
+                    Some(Err(error)) => self.missed(&error.to_string()),
                     None => self.missed("no answer in time"),
                 }
             }
