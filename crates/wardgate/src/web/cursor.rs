@@ -85,7 +85,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PageQuery {
         for pair in parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             match pair.split_once('=') {
                 Some(("limit", text)) => {
-                    query.limit = parse_limit(text).map_err(|fault| AuthError::InvalidFields(vec![fault]))?
+                    query.limit = parse_limit(text).map_err(|fault| AuthError::InvalidFields(vec![fault]))?;
                 }
                 Some(("cursor", text)) if !text.is_empty() => query.cursor = Some(text.to_owned()),
                 _ => {}

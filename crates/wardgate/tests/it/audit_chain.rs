@@ -89,6 +89,7 @@ async fn an_edited_record_is_named() {
         global_sql!("UPDATE audit_events SET target = '' WHERE seq = $1"),
         global_sql!("UPDATE audit_events SET outcome = 'success' WHERE seq = $1"),
         global_sql!("UPDATE audit_events SET request_id = 'req_2' WHERE seq = $1"),
+        global_sql!("UPDATE audit_events SET count = 2 WHERE seq = $1"),
         global_sql!("UPDATE audit_events SET source = '192.0.2.2' WHERE seq = $1"),
         global_sql!("UPDATE audit_events SET source = NULL WHERE seq = $1"),
         global_sql!("UPDATE audit_events SET user_agent = 'wget' WHERE seq = $1"),

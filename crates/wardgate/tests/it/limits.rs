@@ -303,6 +303,56 @@ async fn strangers_cannot_keep_the_owner_out() {
 }
 
 #[tokio::test]
+async fn a_known_source_answers_for_its_own_failures_only() {
+    // S-113, S-114
+    let t = TestGate::with(with(|limits| limits.sign_in_account = 100)).await;
+    let alice = t.user("alice").registered().await;
+    at_home(&t, &alice, "192.0.2.1").await;
+    for _ in 0..10 {
+        login(&t, &alice.email, WRONG, "192.0.2.1").send().await.expect(401);
+    }
+    let refused = login(&t, &alice.email, PASSWORD, "192.0.2.1").send().await.refused(429, "rate_limited");
+    assert!(refused.header("ratelimit").starts_with("\"account_delay\""), "{refused:?}");
+    // Strangers have a count of their own, which a success at home does not forgive.
+    for n in 0..10 {
+        login(&t, &alice.email, WRONG, &stranger(n)).send().await.expect(401);
+    }
+    t.advance(Duration::from_secs(1));
+    login(&t, &alice.email, WRONG, &stranger(10)).send().await.expect(401);
+    at_home(&t, &alice, "192.0.2.1").await;
+    login(&t, &alice.email, PASSWORD, &stranger(11)).send().await.refused(429, "rate_limited");
+}
+
+#[tokio::test]
+async fn whoever_has_no_address_is_a_stranger() {
+    // S-114: behind a listener that tells no addresses everybody would else be the one known source.
+    let t = TestGate::with(with(|limits| limits.sign_in_tenant = 3)).await;
+    let alice = t.user("alice").registered().await;
+    let unseen = |password: &str| {
+        t.post("/auth/login").json(&json!({ "email": alice.email, "password": password })).send()
+    };
+    for _ in 0..3 {
+        unseen(PASSWORD).await.expect(200);
+    }
+    unseen(PASSWORD).await.refused(429, "rate_limited");
+}
+
+#[tokio::test]
+async fn attempts_during_a_delay_use_up_nothing_else() {
+    // S-114: else strangers could close the hour for everybody from somewhere new with attempts that cost nothing.
+    let t = TestGate::with(with(|limits| limits.sign_in_strangers = 12)).await;
+    let alice = t.user("alice").registered().await;
+    for n in 0..10 {
+        login(&t, &alice.email, WRONG, &stranger(n)).send().await.expect(401);
+    }
+    for n in 10..40 {
+        login(&t, &alice.email, WRONG, &stranger(n)).send().await.refused(429, "rate_limited");
+    }
+    t.advance(Duration::from_secs(1));
+    login(&t, &alice.email, PASSWORD, &stranger(50)).send().await.expect(200);
+}
+
+#[tokio::test]
 async fn a_success_forgives_its_own_account_only() {
     // S-114
     let t = TestGate::with(limited).await;
@@ -403,10 +453,16 @@ async fn guesses_at_the_current_password_are_limited_and_a_thief_does_not_delay_
         let body = json!({ "current_password": current, "new_password": "an entirely new sentence" });
         t.post("/auth/password").bearer(access).json(&body)
     };
+    let step_up =
+        |access: &str| t.post("/auth/step-up").bearer(access).json(&json!({ "password": PASSWORD }));
     for _ in 0..10 {
         change(&thief.access, WRONG).send().await.refused(403, "wrong_password");
     }
-    change(&thief.access, PASSWORD).send().await.refused(429, "rate_limited");
+    let refused = change(&thief.access, PASSWORD).send().await.refused(429, "rate_limited");
+    assert!(refused.header("ratelimit").starts_with("\"password_guess\""), "{refused:?}");
+    step_up(&thief.access).send().await.refused(429, "rate_limited");
+    let owner = owner.unwrap();
+    step_up(&owner).send().await.expect(204);
     t.advance(Duration::from_secs(71));
     for wait in [0, 2, 4, 8] {
         t.advance(Duration::from_secs(wait));
@@ -414,7 +470,7 @@ async fn guesses_at_the_current_password_are_limited_and_a_thief_does_not_delay_
         change(&thief.access, PASSWORD).send().await.refused(429, "rate_limited");
     }
     t.advance(Duration::from_secs(8));
-    change(owner.as_deref().unwrap(), PASSWORD).send().await.expect(204);
+    change(&owner, PASSWORD).send().await.expect(204);
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ impl Keys {
     }
 
     /// Checks signature and claims; the tenant is the key's, never one that the token names. Whether the key is
-    /// still open is for the caller's look at the store ([`is_open`]).
+    /// still open is for the caller's look at the store (`keys::is_open`).
     async fn check_signature(&self, token: &str) -> Result<Arc<Verified>, AuthError> {
         let unverified = jws::parse(token).map_err(|_| AuthError::InvalidCredential)?;
         let kid = unverified.kid();

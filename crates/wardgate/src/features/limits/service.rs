@@ -157,8 +157,8 @@ impl Limits {
         self.claim(tenant, guard, standing.decision, source).await
     }
 
-    /// Lets a guess at the principal's current password through or refuses it. Its failures are the session's: a
-    /// thief of one token cannot keep the owner from changing the password with another.
+    /// Lets a guess at the principal's current password through or refuses it. What counts is the session's: a thief of
+    /// one token cannot keep the owner from changing the password with another.
     pub(crate) async fn admit_password_guess(
         &self,
         principal: &Principal,
@@ -172,7 +172,7 @@ impl Limits {
         // Whoever comes with an API key has no session, and nothing to prove by a password.
         let session = principal.session().ok_or(AuthError::InsufficientPermissions)?.as_uuid();
         let minute = limit("password_guess", PASSWORD_GUESSES, MINUTE);
-        self.take(tenant, minute, user.as_bytes(), source).await?;
+        self.take(tenant, minute, session.as_bytes(), source).await?;
         let subject = self.digest(&[b"user", user.as_bytes()]);
         let bucket = self.digest(&[b"session", session.as_bytes()]);
         let standing = self.standing(tenant, subject, bucket, None, bucket).await?;

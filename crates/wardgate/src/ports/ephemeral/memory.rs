@@ -10,8 +10,8 @@ use crate::ports::Clock;
 /// Locks, so that requests of different keys do not wait for each other.
 const SHARDS: usize = 64;
 
-/// Windows kept at most: about ten megabytes (S-116).
-const MAX_WINDOWS: usize = 128 * 1024;
+/// Windows kept at most: about nine megabytes (S-116). What a table of a power of two takes before it grows.
+const MAX_WINDOWS: usize = SHARDS * 2048 / 8 * 7;
 
 /// Coarse windows of a shard for each limit, which the keys share that found no place.
 const COARSE: u8 = 16;

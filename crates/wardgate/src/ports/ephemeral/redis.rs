@@ -164,11 +164,41 @@ impl Ephemeral for Redis {
                         self.found();
                         return taken;
                     }
-                    Some(Err(error)) => self.missed(error.category()),
+                    Some(Err(error)) => self.missed(&error.to_string()),
                     None => self.missed("no answer in time"),
                 }
             }
             self.fallback.take_now(demands)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Limit;
+    use super::*;
+    use crate::ports::SystemClock;
+
+    #[tokio::test]
+    async fn what_is_counted_stays_as_long_as_it_counts_and_then_goes_by_itself() {
+        // S-116, S-156
+        let Ok(url) = std::env::var("WARDGATE_TEST_REDIS") else { return };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let redis = Redis::new(&url, Arc::clone(&clock), 1).unwrap();
+        let limit = Limit { name: "test", requests: 2, window: Duration::from_secs(60) };
+        // A key that no other run has.
+        let key = u128::from(std::process::id()) << 64 | clock.now().as_millis() as u128;
+        let demand = [Demand { key, limit }];
+        assert!(redis.take(&demand).await.is_ok() && redis.take(&demand).await.is_ok());
+        assert_eq!(redis.take(&demand).await.unwrap_err().limit, limit);
+        assert!(!redis.lost.load(Ordering::Relaxed), "Redis counted, not this process");
+        let mut asked = redis::cmd("PTTL");
+        let rest: u64 = asked
+            .arg(format!("wardgate:test:{key:032x}"))
+            .query_async(&mut redis.manager.clone())
+            .await
+            .unwrap();
+        // The slot in which the window began counts whole.
+        assert!((70_000..=80_000).contains(&rest), "{rest}");
     }
 }
