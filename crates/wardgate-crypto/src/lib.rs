@@ -6,11 +6,13 @@
 //! | to … | use |
 //! |---|---|
 //! | hand out a secret that is stored as a digest only | [`OpaqueToken`], [`Digest`] |
+//! | the same for an API key, whose text names its id | [`ApiKeyText`] |
 //! | keep a secret in the database | [`MasterKey::seal`], [`MasterKey::open`] |
 //! | authenticate a value of our own | [`MasterKey::derive`], [`SubKey::hmac`] |
 //! | sign an access token | [`SigningKey`], [`jwt::encode`] |
 //! | store and check a password | [`password`] |
 
+mod api_key;
 mod digest;
 mod error;
 pub mod jwt;
@@ -21,6 +23,7 @@ pub mod password;
 mod rng;
 mod seal;
 
+pub use api_key::ApiKeyText;
 pub use digest::Digest;
 pub use error::{SigningError, SigningKeyError};
 pub use keypair::SigningKey;

@@ -65,6 +65,9 @@ fn prepare(args: Serve, common: &Common) -> Result<Start, Failure> {
     let listen = args.listen.map(|value| Flag { name: "--listen", setting: "server.listen", value });
     let config = wire::settings(common, listen.as_slice(), mode)?;
     log_to_stderr(&config.telemetry);
+    for warning in warnings(&config, mode) {
+        tracing::warn!("{warning}");
+    }
     let data = DataDir::new(&common.data_dir);
     let database = data.database(&config.database.url)?;
     let given = wire::master_key(&config)?;
@@ -88,6 +91,23 @@ fn listen_on(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> 
             if address.port() == 8081 { 8082 } else { 8081 }
         ))
     })
+}
+
+/// What is right, but seldom meant.
+fn warnings(config: &Config, mode: Mode) -> Vec<&'static str> {
+    let (server, mut warnings) = (&config.server, Vec::new());
+    if server.nodes > 1 && config.redis.url.is_none() {
+        warnings.push(
+            "server.nodes is over 1 and redis.url is not set: this server lets through only its part of every rate limit",
+        );
+    }
+    // In production TLS ends at a proxy, so that every request comes from one.
+    if mode == Mode::Production && server.trusted_proxies.is_empty() {
+        warnings.push(
+            "server.trusted_proxies is empty: whoever comes through one proxy counts as one source in rate limits",
+        );
+    }
+    warnings
 }
 
 fn log_to_stderr(telemetry: &Telemetry) {
@@ -190,5 +210,33 @@ impl Signals {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load;
+
+    fn warned(mode: Mode, variables: &[(&str, &str)]) -> String {
+        let given = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        warnings(&Config::check(&load(&[], given, &[]), mode).unwrap(), mode).join("\n")
+    }
+
+    #[test]
+    fn what_is_seldom_meant_is_said_at_the_start() {
+        assert_eq!(warned(Mode::Dev, &[]), "");
+        let postgres = ("WARDGATE_DATABASE__URL", "postgres://w:kR8sPq2x@db/w");
+        let nodes = [postgres, ("WARDGATE_SERVER__NODES", "3")];
+        assert!(warned(Mode::Dev, &nodes).starts_with("server.nodes"));
+        let shared = [&nodes[..], &[("WARDGATE_REDIS__URL", "redis://cache")]].concat();
+        assert_eq!(warned(Mode::Dev, &shared), "");
+        let production = [
+            ("WARDGATE_SERVER__ISSUER", "https://auth.example.com"),
+            ("WARDGATE_SERVER__MASTER_KEY", "q83vEjRWeJCrze8SNFZ4kB0CAz7FpsfY6foLHC0+T2A="),
+        ];
+        assert!(warned(Mode::Production, &production).starts_with("server.trusted_proxies"));
+        let proxied = [&production[..], &[("WARDGATE_SERVER__TRUSTED_PROXIES", "127.0.0.1")]].concat();
+        assert_eq!(warned(Mode::Production, &proxied), "");
     }
 }

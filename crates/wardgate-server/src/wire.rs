@@ -9,12 +9,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use wardgate::{
     Algorithm, Builder, CorsOrigins, DatabaseUrl, DbOptions, DeniedPasswords, HashPoolSettings, MasterKey,
-    Network, PasswordPolicy, RegistrationMode, Scheme, Stage, Wardgate, WebSettings,
+    Network, PasswordPolicy, RateLimits, RegistrationMode, Scheme, Stage, Wardgate, WebSettings,
 };
 use zeroize::Zeroizing;
 
 use crate::cli::Common;
-use crate::config::{self, Config, ConfigFile, Database, Flag, Mode, RawConfig, Registration, Signing};
+use crate::config::{
+    self, Config, ConfigFile, Database, Flag, Mode, RateLimit, RawConfig, Registration, Signing,
+};
 use crate::failure::Failure;
 
 /// All layers of the configuration as they are given, not judged yet.
@@ -67,8 +69,15 @@ pub(crate) fn builder(config: &Config, mode: Mode) -> Result<Builder, Failure> {
         .policy(policy(password)?)
         .hashing(hashing(password))
         .registration(registration(config.registration))
+        .rate_limits(rate_limits(config.rate_limit))
+        .nodes(config.server.nodes)
         .web(web(config, mode))
         .stage(stage(mode));
+    let builder = match (&config.redis.url, mode) {
+        // A command lets nobody in, so it has nothing to count.
+        (None, _) | (_, Mode::Tool) => builder,
+        (Some(url), _) => builder.redis(url.expose()),
+    };
     let builder = match &tokens.audience {
         Some(audience) => builder.audience(audience),
         None => builder,
@@ -129,6 +138,18 @@ fn registration(mode: Registration) -> RegistrationMode {
     }
 }
 
+fn rate_limits(given: RateLimit) -> RateLimits {
+    let mut limits = RateLimits::default();
+    limits.enabled = given.enabled;
+    limits.sign_in_account = given.sign_in_account;
+    limits.sign_in_source = given.sign_in_source;
+    limits.sign_in_strangers = given.sign_in_strangers;
+    limits.sign_in_tenant = given.sign_in_tenant;
+    limits.register = given.register;
+    limits.refresh = given.refresh;
+    limits
+}
+
 fn web(config: &Config, mode: Mode) -> WebSettings {
     let server = &config.server;
     let network = |network: &config::Network| Network::new(network.address, network.prefix);
@@ -137,5 +158,16 @@ fn web(config: &Config, mode: Mode) -> WebSettings {
         cors: CorsOrigins { exact: server.cors.origins.clone(), any_loopback: server.cors.any_loopback },
         trusted_proxies: server.trusted_proxies.iter().map(network).collect(),
         loopback_hosts_only: mode == Mode::Dev,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_library_and_the_server_limit_alike() {
+        let config = Config::check(&config::load(&[], Vec::new(), &[]), Mode::Dev).unwrap();
+        assert_eq!(rate_limits(config.rate_limit), RateLimits::default());
     }
 }

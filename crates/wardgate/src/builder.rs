@@ -11,12 +11,16 @@ use wardgate_verify::Algorithm;
 use zeroize::Zeroizing;
 
 use crate::environment::Environment;
-use crate::features::audit::Audit;
+use crate::features::api_keys::ApiKeys;
+use crate::features::audit::{Audit, AuditSettings};
 use crate::features::instance::{self, InstanceError, Stage};
 use crate::features::keys::{KeySettings, Keys};
 use crate::features::lifecycle::Lifecycle;
+use crate::features::limits::{Limits, RateLimits};
 use crate::features::password::{Accounts, PasswordPolicy, PasswordSettings, Passwords, RegistrationMode};
-use crate::features::sessions::Sessions;
+use crate::features::roles::CustomRoles;
+use crate::features::service_accounts::ServiceAccounts;
+use crate::features::sessions::{BrowserSessions, Sessions};
 use crate::features::setup::Setup;
 use crate::features::signin::SignIn;
 use crate::features::tenants;
@@ -26,9 +30,15 @@ use crate::gate::{Inner, Wardgate, WebSettings};
 use crate::hashing::{HashPool, HashPoolSettings};
 use crate::kernel::error::AuthError;
 use crate::migrations::MIGRATIONS;
+use crate::ports::ephemeral::{Ephemeral, Memory};
 use crate::ports::{Clock, Rng, SystemClock, SystemRng};
+use crate::web::cookie::SessionCookie;
 use crate::web::cursor::Cursors;
 use crate::web::envelope::Envelope;
+use crate::web::origin::Origins;
+
+/// How often committed audit records are sealed.
+const SEALING: Duration = Duration::from_secs(1);
 
 /// How often a gate does what is due.
 const MAINTENANCE: Duration = Duration::from_secs(60);
@@ -72,7 +82,14 @@ pub struct Builder {
     policy: PasswordPolicy,
     hashing: HashPoolSettings,
     registration: RegistrationMode,
+    rate_limits: RateLimits,
+    nodes: u32,
+    #[cfg(feature = "redis")]
+    redis: Option<String>,
+    browser_sessions: BrowserSessions,
     web: WebSettings,
+    audit_retention: Duration,
+    background: bool,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
 }
@@ -96,7 +113,14 @@ impl Default for Builder {
             policy: PasswordPolicy::default(),
             hashing: HashPoolSettings::default(),
             registration: RegistrationMode::default(),
+            rate_limits: RateLimits::default(),
+            nodes: 1,
+            #[cfg(feature = "redis")]
+            redis: None,
+            browser_sessions: BrowserSessions::default(),
             web: WebSettings::default(),
+            audit_retention: Duration::ZERO,
+            background: true,
             clock: Arc::new(SystemClock::new()),
             rng: Arc::new(SystemRng),
         }
@@ -151,6 +175,15 @@ impl Builder {
         self
     }
 
+    /// A Redis or Valkey in which the nodes share the counters of their limits: `redis://` or `rediss://`. Without it
+    /// each node takes its share of every limit.
+    #[cfg(feature = "redis")]
+    #[must_use]
+    pub fn redis(mut self, url: impl Into<String>) -> Self {
+        self.redis = Some(url.into());
+        self
+    }
+
     setters! {
         /// What the database must be made for; `None` takes either, as the command line does.
         stage: Option<Stage>,
@@ -174,8 +207,19 @@ impl Builder {
         hashing: HashPoolSettings,
         /// Who may register.
         registration: RegistrationMode,
+        /// How often may be tried.
+        rate_limits: RateLimits,
+        /// How many nodes serve this database; one by default.
+        nodes: u32,
+        /// How long browser sessions live, and how many a user has.
+        browser_sessions: BrowserSessions,
         /// How the routes look from outside.
         web: WebSettings,
+        /// How long audit records are kept; zero, the default, keeps all.
+        audit_retention: Duration,
+        /// Whether the gate does by itself what is due; if not, call [`Wardgate::maintain`] each minute and
+        /// [`Wardgate::tend`] each second.
+        background: bool,
         /// The source of time.
         clock: Arc<dyn Clock>,
         /// The source of chance.
@@ -188,9 +232,13 @@ impl Builder {
     /// # Errors
     /// All faulty settings at once; a database that is another's, newer, or unreachable.
     pub async fn build(self) -> Result<Wardgate, BuildError> {
+        let background = self.background;
         let gate = self.build_tool().await?;
         gate.maintain().await?;
-        tokio::spawn(maintain_until_dropped(Arc::downgrade(&gate.0)));
+        if background {
+            tokio::spawn(maintain_until_dropped(Arc::downgrade(&gate.0)));
+            tokio::spawn(tend_until_dropped(Arc::downgrade(&gate.0)));
+        }
         Ok(gate)
     }
 
@@ -245,7 +293,24 @@ impl Builder {
         if let Err(weak) = self.scheme.check() {
             faults.push(format!("scheme: {weak}"));
         }
+        faults.extend(self.rate_limits.faults());
+        #[cfg(feature = "redis")]
+        if let Some(Err(wrong)) = self.redis.as_deref().map(crate::ports::ephemeral::check_url) {
+            faults.push(format!("redis: {wrong}"));
+        }
         if faults.is_empty() { Ok(()) } else { Err(BuildError::Settings(faults)) }
+    }
+
+    /// Where attempts are counted: in this process, or where all nodes see them.
+    fn ephemeral(&self, env: &Environment) -> Result<Arc<dyn Ephemeral>, BuildError> {
+        #[cfg(feature = "redis")]
+        if let Some(url) = &self.redis {
+            let redis = crate::ports::ephemeral::Redis::new(url, Arc::clone(&env.clock), self.nodes);
+            return Ok(Arc::new(
+                redis.map_err(|wrong| BuildError::Settings(vec![format!("redis: {wrong}")]))?,
+            ));
+        }
+        Ok(Arc::new(Memory::new(Arc::clone(&env.clock), self.nodes)))
     }
 
     fn assemble(
@@ -255,7 +320,16 @@ impl Builder {
         issuer: String,
     ) -> Result<Wardgate, BuildError> {
         let pool = Arc::new(HashPool::start(self.hashing, Arc::clone(&env.clock))?);
-        let audit = Arc::new(Audit::new(Arc::clone(env), master.derive("wardgate audit identifiers")));
+        let audit_settings = AuditSettings { retention: self.audit_retention };
+        let audit = Arc::new(Audit::new(Arc::clone(env), master, audit_settings));
+        let limits = Arc::new(Limits::new(
+            Arc::clone(env),
+            Arc::clone(&audit),
+            self.rate_limits.clone(),
+            self.ephemeral(env)?,
+            self.nodes,
+            master.derive("wardgate rate limits"),
+        ));
         let key_settings = KeySettings {
             algorithm: self.algorithm,
             hs256_secret: self.hs256_secret,
@@ -265,7 +339,7 @@ impl Builder {
         let keys = Arc::new(Keys::new(Arc::clone(env), Arc::clone(&audit), Arc::clone(master), key_settings));
         let token_settings = TokenSettings {
             audience: self.audience.unwrap_or_else(|| issuer.clone()),
-            issuer,
+            issuer: issuer.clone(),
             access_ttl: self.access_ttl,
             refresh_idle_ttl: self.refresh_idle_ttl,
             refresh_max_ttl: self.refresh_max_ttl,
@@ -275,6 +349,7 @@ impl Builder {
         let tokens = Arc::new(Tokens::new(
             Arc::clone(env),
             Arc::clone(&audit),
+            Arc::clone(&limits),
             Arc::clone(&keys),
             token_settings,
             successor_key,
@@ -283,15 +358,18 @@ impl Builder {
         let passwords = Arc::new(Passwords::new(
             Arc::clone(env),
             Arc::clone(&audit),
+            Arc::clone(&limits),
             Arc::clone(&pool),
             password_settings,
         ));
         let accounts = Arc::new(Accounts::new(
             Arc::clone(env),
             Arc::clone(&audit),
+            Arc::clone(&limits),
             Arc::clone(&passwords),
             self.registration,
         ));
+        let origins = Origins::new(&issuer, self.web.session_origins.clone());
         let envelope = Envelope {
             clock: Arc::clone(&env.clock),
             rng: Arc::clone(&env.rng),
@@ -299,16 +377,33 @@ impl Builder {
             loopback_hosts_only: self.web.loopback_hosts_only,
         };
         Ok(Wardgate(Arc::new(Inner {
+            roles: CustomRoles::new(Arc::clone(env), Arc::clone(&audit)),
+            service_accounts: ServiceAccounts::new(Arc::clone(env), Arc::clone(&audit)),
             users: Users::new(Arc::clone(env), Arc::clone(&audit)),
-            sessions: Sessions::new(Arc::clone(env), Arc::clone(&audit)),
+            api_keys: ApiKeys::new(Arc::clone(env), Arc::clone(&audit), Arc::clone(&limits)),
+            sessions: Sessions::new(
+                Arc::clone(env),
+                Arc::clone(&audit),
+                Arc::clone(&limits),
+                self.browser_sessions.clone(),
+            ),
+            cookie: SessionCookie::new(origins.are_secure(), self.browser_sessions.max_ttl),
+            origins,
             signin: SignIn::new(
                 Arc::clone(env),
                 Arc::clone(&audit),
+                Arc::clone(&limits),
                 Arc::clone(&passwords),
                 Arc::clone(&tokens),
+                self.browser_sessions,
             ),
             lifecycle: Lifecycle::new(Arc::clone(env), Arc::clone(&audit)),
-            setup: Setup::new(Arc::clone(env), Arc::clone(&audit), Arc::clone(&accounts)),
+            setup: Setup::new(
+                Arc::clone(env),
+                Arc::clone(&audit),
+                Arc::clone(&limits),
+                Arc::clone(&accounts),
+            ),
             cursors: Cursors::new(master.derive("wardgate page cursors")),
             envelope: Arc::new(envelope),
             stopping: std::sync::atomic::AtomicBool::new(false),
@@ -316,6 +411,7 @@ impl Builder {
             env: Arc::clone(env),
             pool,
             audit,
+            limits,
             keys,
             tokens,
             passwords,
@@ -358,5 +454,26 @@ async fn maintain_until_dropped(gate: Weak<Inner>) {
         if let Err(error) = gate.maintain().await {
             tracing::error!(%error, "maintenance failed; it is tried again in a minute");
         }
+    }
+}
+
+async fn tend_until_dropped(gate: Weak<Inner>) {
+    let mut ticks = tokio::time::interval(SEALING);
+    // After a long seal the missed ones are not made up for.
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut was_well = true;
+    loop {
+        ticks.tick().await;
+        let Some(inner) = gate.upgrade() else { return };
+        let gate = Wardgate(inner);
+        if gate.is_stopping() {
+            return;
+        }
+        let result = gate.tend().await;
+        // Once, not each second.
+        if let (true, Err(error)) = (was_well, &result) {
+            tracing::error!(%error, "the uses of keys and sessions cannot be written down, or the audit log not be sealed; it is tried again each second");
+        }
+        was_well = result.is_ok();
     }
 }

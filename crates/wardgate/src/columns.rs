@@ -4,7 +4,10 @@ use uuid::Uuid;
 use wardgate_crypto::Digest;
 use wardgate_store::{Cell, Column, Param, StoreError, TenantKey, Value};
 
-use crate::kernel::ids::{AuditEventId, RefreshTokenId, SessionId, TenantId, UserId};
+use crate::kernel::ids::{
+    ApiKeyId, AuditEventId, RefreshTokenId, ServiceAccountId, SessionId, TenantId, UserId,
+};
+use crate::kernel::principal::Subject;
 use crate::kernel::time::Timestamp;
 
 macro_rules! id_columns {
@@ -23,11 +26,18 @@ macro_rules! id_columns {
     )+};
 }
 
-id_columns!(TenantId, UserId, SessionId, RefreshTokenId, AuditEventId);
+id_columns!(TenantId, UserId, ServiceAccountId, SessionId, ApiKeyId, RefreshTokenId, AuditEventId);
 
 impl From<TenantId> for TenantKey {
     fn from(tenant: TenantId) -> Self {
         Self(tenant.as_uuid())
+    }
+}
+
+/// Users and service accounts share no id, so the column needs no second one that says which it is.
+impl Param for Subject {
+    fn to_value(&self) -> Value<'_> {
+        Value::Id(self.as_uuid())
     }
 }
 

@@ -7,11 +7,14 @@ use wardgate_store::{Db, DbOptions, StoreError};
 
 use crate::authn::RequireRole;
 use crate::environment::Environment;
-use crate::features::audit::Audit;
+use crate::features::api_keys::{self, ApiKeys};
+use crate::features::audit::{Actor, Audit};
 use crate::features::keys::Keys;
 use crate::features::lifecycle::Lifecycle;
+use crate::features::limits::Limits;
 use crate::features::password::{Accounts, Passwords};
-use crate::features::roles::BuiltinRole;
+use crate::features::roles::{Authority, Caller, CustomRoles};
+use crate::features::service_accounts::ServiceAccounts;
 use crate::features::sessions::{self, Sessions};
 use crate::features::setup::Setup;
 use crate::features::signin::SignIn;
@@ -21,10 +24,13 @@ use crate::hashing::HashPool;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{RequestId, TenantId};
 use crate::kernel::source::Source;
+use crate::kernel::time::Timestamp;
 use crate::migrations::MIGRATIONS;
 use crate::router;
+use crate::web::cookie::SessionCookie;
 use crate::web::cursor::Cursors;
 use crate::web::envelope::Envelope;
+use crate::web::origin::Origins;
 use crate::web::routes::Endpoint;
 
 /// One authentication service: cheap to clone, holds no global state, so that two can live in one process.
@@ -37,9 +43,15 @@ pub(crate) struct Inner {
     pub(crate) env: Arc<Environment>,
     pub(crate) pool: Arc<HashPool>,
     pub(crate) audit: Arc<Audit>,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) users: Users,
+    pub(crate) roles: CustomRoles,
+    pub(crate) service_accounts: ServiceAccounts,
+    pub(crate) api_keys: ApiKeys,
     pub(crate) sessions: Sessions,
+    pub(crate) cookie: SessionCookie,
+    pub(crate) origins: Origins,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) passwords: Arc<Passwords>,
     pub(crate) accounts: Arc<Accounts>,
@@ -59,8 +71,10 @@ pub struct WebSettings {
     pub docs: bool,
     /// Which other sites' pages may call the API.
     pub cors: CorsOrigins,
+    /// Origins besides the API's own and the issuer's whose pages may write with a session's cookie.
+    pub session_origins: Vec<String>,
     /// Proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<crate::web::client_ip::Network>,
+    pub trusted_proxies: Vec<crate::kernel::network::Network>,
     /// Whether only loopback Host names are answered: for development.
     pub loopback_hosts_only: bool,
 }
@@ -106,8 +120,8 @@ impl Wardgate {
         Ok(pending?.missing.iter().map(|migration| migration.name).collect())
     }
 
-    /// A layer that lets only users with `role`, or one above it, through to a subtree.
-    pub fn require_role(&self, role: BuiltinRole) -> RequireRole {
+    /// A layer that lets only those with `role`, built in or the tenant's own, or one above it, through to a subtree.
+    pub fn require_role(&self, role: &str) -> RequireRole {
         RequireRole::new(self.clone(), role)
     }
 
@@ -124,6 +138,21 @@ impl Wardgate {
     /// Users.
     pub fn users(&self) -> &Users {
         &self.0.users
+    }
+
+    /// The roles that tenants make of permissions.
+    pub fn roles(&self) -> &CustomRoles {
+        &self.0.roles
+    }
+
+    /// Service accounts.
+    pub fn service_accounts(&self) -> &ServiceAccounts {
+        &self.0.service_accounts
+    }
+
+    /// API keys.
+    pub fn api_keys(&self) -> &ApiKeys {
+        &self.0.api_keys
     }
 
     /// Sessions.
@@ -151,7 +180,7 @@ impl Wardgate {
         &self.0.signin
     }
 
-    /// Disabling, enabling and deleting users, and changing roles.
+    /// Changing users, their roles and activity, and deleting them.
     pub fn lifecycle(&self) -> &Lifecycle {
         &self.0.lifecycle
     }
@@ -159,6 +188,24 @@ impl Wardgate {
     /// The way to the first superadmin.
     pub fn setup(&self) -> &Setup {
         &self.0.setup
+    }
+
+    pub(crate) fn cookie(&self) -> &SessionCookie {
+        &self.0.cookie
+    }
+
+    pub(crate) fn origins(&self) -> &Origins {
+        &self.0.origins
+    }
+
+    /// Where a request comes from; on a route of the application's own nobody has said so yet.
+    pub(crate) fn source_of(&self, parts: &http::request::Parts) -> Source {
+        let known = parts.extensions.get::<Source>().cloned();
+        known.unwrap_or_else(|| self.0.envelope.source(&parts.headers, &parts.extensions))
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.env.now()
     }
 
     pub(crate) fn cursors(&self) -> &Cursors {
@@ -171,14 +218,32 @@ impl Wardgate {
         Source { address: None, user_agent: None, request_id }
     }
 
-    /// Does what is due: rotates keys, removes what ended long ago, measures hash schemes. A built gate does
-    /// this every minute by itself.
+    /// An operator at the machine, as whom the command line makes its changes.
+    pub fn operator(&self) -> Caller {
+        Caller { actor: Actor::CommandLine, authority: Authority::Operator, source: self.own_source() }
+    }
+
+    /// Does what is due: writes down what limits refused, rotates keys, removes what ended long ago, measures hash
+    /// schemes. A built gate does this every minute by itself.
     pub async fn maintain(&self) -> Result<(), AuthError> {
+        self.0.limits.flush().await?;
         self.0.keys.maintain(TenantId::DEFAULT, &self.own_source()).await?;
         self.0.keys.reload(TenantId::DEFAULT).await?;
         self.0.passwords.calibrate(TenantId::DEFAULT).await?;
+        self.0.limits.purge().await?;
         let hour = std::time::Duration::from_secs(60 * 60);
-        Ok(sessions::purge(&self.0.env, self.0.env.now().minus(hour)).await?)
+        sessions::purge(&self.0.env, self.0.env.now().minus(hour)).await?;
+        // Longer than a session: somebody may want to know which key was used until lately.
+        api_keys::purge(&self.0.env, self.0.env.now().minus(30 * 24 * hour)).await?;
+        self.0.audit.remove_old(TenantId::DEFAULT).await.map(drop)
+    }
+
+    /// Does what is due each second: writes down what API keys and browser sessions were used for, and seals the audit
+    /// records committed so far. A built gate does this by itself.
+    pub async fn tend(&self) -> Result<(), AuthError> {
+        self.0.api_keys.flush().await?;
+        self.0.sessions.flush().await?;
+        self.0.audit.seal(TenantId::DEFAULT).await.map(drop)
     }
 
     /// Whether requests can be served: the database answers, its schema is current, a signing key is open, and
@@ -209,6 +274,14 @@ impl Wardgate {
         let pool = Arc::clone(&self.0.pool);
         // Joining threads blocks; a panic in there has nothing left to harm.
         let _ = tokio::task::spawn_blocking(move || pool.drain()).await;
+        if let Err(error) = self.tend().await {
+            tracing::error!(%error, "what API keys and sessions were last used for is not all written down");
+        }
+        if let Err(error) = self.0.limits.flush().await {
+            tracing::error!(%error, "what limits refused lately is not in the audit log");
+        }
+        // So that a command or a stopped server leaves nothing unsealed; what cannot be sealed stays as it is.
+        let _ = self.0.audit.seal_rest(TenantId::DEFAULT).await;
         self.0.env.db.close().await;
     }
 

@@ -48,38 +48,50 @@ mod ports;
 mod router;
 mod web;
 
-pub use authn::{Admin, CurrentUser, Require, RequireRole, Requirement, Superadmin};
+pub use authn::{Admin, CurrentPrincipal, CurrentUser, Require, RequireRole, Requirement, Superadmin};
 pub use builder::{BuildError, Builder};
-pub use features::audit::{Action, Actor, Audit, AuditEvent, Outcome};
+pub use features::api_keys::{ApiKey, ApiKeyChange, ApiKeys, NewApiKey, Period, Quota, RateLimit};
+pub use features::audit::{
+    Action, Actor, Audit, AuditCheck, AuditEvent, AuditExport, AuditFilter, BrokenRecord, ChainFault, Outcome,
+};
 pub use features::instance::{InstanceError, Stage};
 pub use features::keys::{KeyState, KeyView, Keys};
-pub use features::lifecycle::Lifecycle;
+pub use features::lifecycle::{Lifecycle, UserChange};
+pub use features::limits::RateLimits;
 pub use features::password::{
     Account, Accounts, DeniedPasswords, PasswordPolicy, Passwords, RegistrationMode,
 };
-pub use features::roles::{BuiltinRole, Roles, UnknownRole};
-pub use features::sessions::{Session, Sessions};
+pub use features::principals::{Authenticated, Holder};
+pub use features::roles::{
+    Authority, BuiltinRole, Caller, CustomRole, CustomRoles, Limit, Rights, RoleChange, Roles, Scope,
+    UnknownRole,
+};
+pub use features::service_accounts::{
+    Machine, ServiceAccount, ServiceAccountChange, ServiceAccountView, ServiceAccounts,
+};
+pub use features::sessions::{BrowserSessions, Session, Sessions};
 pub use features::setup::Setup;
 pub use features::signin::SignIn;
-pub use features::tokens::{Authenticated, Scope, TokenPair, Tokens};
-pub use features::users::{NewUser, User, UserView, Users};
+pub use features::tokens::{ExchangedToken, TokenPair, Tokens};
+pub use features::users::{NewUser, User, UserFilter, UserView, Users};
 pub use gate::{CorsOrigins, Wardgate, WebSettings};
 pub use hashing::HashPoolSettings;
 pub use kernel::email::{Email, InvalidEmail};
 pub use kernel::error::{AuthError, FieldFault};
 pub use kernel::ids::{
-    AccessTokenId, AuditEventId, InvalidId, RefreshTokenId, RequestId, SessionId, TenantId, UserId,
+    AccessTokenId, ApiKeyId, AuditEventId, InvalidId, RefreshTokenId, RequestId, ServiceAccountId, SessionId,
+    TenantId, UserId,
 };
+pub use kernel::network::{InvalidNetwork, Network};
 pub use kernel::page::{Page, PageRequest, Position};
-pub use kernel::principal::Principal;
+pub use kernel::principal::{Principal, Subject, Via};
 pub use kernel::source::Source;
-pub use kernel::time::Timestamp;
+pub use kernel::time::{InvalidTimestamp, Timestamp};
 pub use ports::{Clock, ManualClock, Rng, SeededRng, SystemClock, SystemRng};
 pub use wardgate_crypto::MasterKey;
 pub use wardgate_crypto::password::{Password, Scheme};
 pub use wardgate_store::{DatabaseUrl, DbOptions, Durability, StoreError};
 pub use wardgate_verify::Algorithm;
-pub use web::client_ip::Network;
 pub use web::problem::{PROBLEMS, ProblemRow};
 pub use web::routes::{Access, Endpoint};
 

@@ -23,4 +23,10 @@ pub const MIGRATIONS: &[Migration] = migrations![
     7 "0007_refresh_tokens",
     8 "0008_passwords",
     9 "0009_setup_links",
+    10 "0010_audit_chain",
+    11 "0011_sign_in_guards",
+    12 "0012_roles",
+    13 "0013_service_accounts",
+    14 "0014_api_keys",
+    15 "0015_browser_sessions",
 ];

@@ -6,15 +6,20 @@ use axum::Router;
 use axum::extract::State;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::features::{keys, password, sessions, setup, signin, tokens, users};
+use crate::authn::admit;
+use crate::features::{
+    api_keys, audit, keys, lifecycle, password, principals, roles, service_accounts, sessions, setup, signin,
+    tokens,
+};
 use crate::gate::{CorsOrigins, Wardgate};
 use crate::kernel::error::AuthError;
 use crate::web::openapi::{document, operation, schema};
+use crate::web::problem::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::web::routes::{Access, Route, route, router};
 use crate::web::{docs, envelope};
 
@@ -24,9 +29,14 @@ pub(crate) fn table() -> Vec<Route<Wardgate>> {
         password::http::routes(),
         signin::http::routes(),
         tokens::http::routes(),
-        users::http::routes(),
+        principals::http::routes(),
+        lifecycle::http::routes(),
+        roles::http::routes(),
+        service_accounts::http::routes(),
+        api_keys::http::routes(),
         sessions::http::routes(),
         keys::http::routes(),
+        audit::http::routes(),
         setup::http::routes(),
         health(),
     ]
@@ -37,7 +47,8 @@ pub(crate) fn table() -> Vec<Route<Wardgate>> {
 
 /// The API description of the table.
 pub(crate) fn description() -> Value {
-    document(table().into_iter().map(|route| (route.endpoint, route.operation)).collect())
+    let operations = table().into_iter().map(|route| (route.endpoint, route.operation)).collect();
+    document(operations, api_keys::http::schemas())
 }
 
 /// The routes for an application that has its own others.
@@ -51,7 +62,14 @@ pub(crate) fn standalone(gate: &Wardgate) -> Router {
 }
 
 fn routes(gate: &Wardgate) -> Router<Wardgate> {
-    let routes = router(table());
+    let guarded = table().into_iter().map(|route| {
+        route.guarded(|handler, access| match access {
+            // A logout takes a refresh token in its body as well, so its handler looks for itself.
+            Access::Public | Access::TokenHolder => handler,
+            access => handler.layer(from_fn_with_state((gate.clone(), access), admit)),
+        })
+    });
+    let routes = router(guarded.collect());
     if gate.0.web.docs { routes.merge(docs::router(description())) } else { routes }
 }
 
@@ -74,8 +92,8 @@ fn cors(origins: &CorsOrigins) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(allowed))
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
-        .expose_headers([header::RETRY_AFTER, header::WWW_AUTHENTICATE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("x-api-key")])
+        .expose_headers([header::RETRY_AFTER, header::WWW_AUTHENTICATE, RATE_LIMIT, RATE_LIMIT_POLICY])
         .max_age(std::time::Duration::from_secs(600))
 }
 

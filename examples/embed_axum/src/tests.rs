@@ -6,7 +6,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
-use wardgate::{Actor, BuiltinRole, TenantId};
+use wardgate::{TenantId, UserChange};
 
 use super::*;
 
@@ -97,9 +97,10 @@ async fn only_administrators_wipe() {
     assert_eq!(status, 403, "{body}");
     assert_eq!(app.get("/notes", Some(&ada)).await.1, r#"["Buy milk"]"#);
 
-    let (tenant, source) = (TenantId::DEFAULT, app.gate.own_source());
+    let tenant = TenantId::DEFAULT;
     let lifecycle = app.gate.lifecycle();
-    lifecycle.set_role(tenant, id, BuiltinRole::Admin, Actor::CommandLine, &source).await.unwrap();
+    let to = UserChange { roles: Some(vec!["admin".to_owned()]), ..UserChange::default() };
+    lifecycle.update(tenant, id, to, &app.gate.operator()).await.unwrap();
     // The same token: roles are read at each request.
     assert_eq!(app.send("DELETE", "/notes", Some(&ada), Body::empty()).await.0, 204);
     assert_eq!(app.get("/notes", Some(&ada)).await.1, "[]");

@@ -71,5 +71,6 @@ fn print(common: &Common, event: &AuditEvent) -> io::Result<()> {
     let AuditEvent { at, action, outcome, actor, .. } = event;
     let target = event.target.as_deref().unwrap_or("-");
     let source = event.source.as_deref().unwrap_or("-");
-    writeln!(out, "{at}  {outcome:<7}  {action:<22}  {actor:<36}  {target:<36}  {source}")
+    let several = event.count.map(|count| format!("  x{count}")).unwrap_or_default();
+    writeln!(out, "{at}  {outcome:<7}  {action:<22}  {actor:<36}  {target:<36}  {source}{several}")
 }

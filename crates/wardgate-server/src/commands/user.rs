@@ -3,7 +3,10 @@
 use std::io::{self, Write as _};
 
 use serde::Serialize;
-use wardgate::{Account, Actor, AuthError, NewUser, PageRequest, TenantId, User, UserId, UserView, Wardgate};
+use wardgate::{
+    Account, AuthError, NewUser, PageRequest, TenantId, User, UserChange, UserFilter, UserId, UserView,
+    Wardgate,
+};
 
 use crate::cli::{Common, User as Command};
 use crate::failure::Failure;
@@ -24,7 +27,7 @@ pub(crate) async fn run(common: &Common, command: Command) -> Result<(), Failure
 }
 
 async fn dispatch(common: &Common, gate: &Wardgate, command: Command) -> Result<(), Failure> {
-    let (source, lifecycle, operator) = (gate.own_source(), gate.lifecycle(), Actor::CommandLine);
+    let (lifecycle, operator) = (gate.lifecycle(), gate.operator());
     let (id, verb) = match command {
         Command::List => return list(common, gate).await,
         Command::Show { email, id } => {
@@ -39,8 +42,8 @@ async fn dispatch(common: &Common, gate: &Wardgate, command: Command) -> Result<
             let email =
                 email.parse().map_err(|_| Failure::Usage(format!("{email:?} is not an e-mail address")))?;
             let new = NewUser { email, name, email_verified: true };
-            let made =
-                gate.accounts().create(TENANT, new, &stdin::password()?, role, operator, &source).await;
+            let password = stdin::password()?;
+            let made = gate.accounts().create(TENANT, new, Some(&password), role, &operator).await;
             let made = made.map_err(|error| match error {
                 AuthError::EmailTaken => Failure::refused(
                     "this address has an account already: see `wardgate user show`, or change its password \
@@ -52,33 +55,40 @@ async fn dispatch(common: &Common, gate: &Wardgate, command: Command) -> Result<
         }
         Command::SetPassword { who, .. } => {
             let user = find(gate, &who.email).await?;
-            gate.passwords().set(TENANT, &user, &stdin::password()?, operator, &source).await?;
+            gate.passwords()
+                .set(TENANT, &user, &stdin::password()?, operator.actor, &operator.source)
+                .await?;
             (user.id, "set the password of")
         }
         Command::SetRole { who, role } => {
             let id = find(gate, &who.email).await?.id;
-            lifecycle.set_role(TENANT, id, role, operator, &source).await?;
+            let to = UserChange { roles: Some(role), ..UserChange::default() };
+            lifecycle.update(TENANT, id, to, &operator).await?;
             (id, "changed the role of")
         }
         Command::Disable(who) => {
             let id = find(gate, &who.email).await?.id;
-            lifecycle.disable(TENANT, id, operator, &source).await?;
+            lifecycle.update(TENANT, id, activity(false), &operator).await?;
             (id, "disabled")
         }
         Command::Enable(who) => {
             let id = find(gate, &who.email).await?.id;
-            lifecycle.enable(TENANT, id, operator, &source).await?;
+            lifecycle.update(TENANT, id, activity(true), &operator).await?;
             (id, "enabled")
         }
         Command::Delete { who, yes } => {
             let user = find(gate, &who.email).await?;
             confirm(&user, yes)?;
             let leaving = account(gate, user.id).await?;
-            lifecycle.delete(TENANT, user.id, operator, &source).await?;
+            lifecycle.delete(TENANT, user.id, &operator).await?;
             return report(common, "deleted", &leaving);
         }
     };
     report(common, verb, &account(gate, id).await?)
+}
+
+fn activity(is_active: bool) -> UserChange {
+    UserChange { is_active: Some(is_active), ..UserChange::default() }
 }
 
 async fn find(gate: &Wardgate, email: &str) -> Result<User, Failure> {
@@ -149,7 +159,7 @@ async fn list(common: &Common, gate: &Wardgate) -> Result<(), Failure> {
     let mut page = PageRequest { limit: PageRequest::MAX_LIMIT, after: None };
     let mut list = List::new(common.json, ["ID", "E-MAIL", "ROLES", "STATE", "SINCE"]);
     loop {
-        let (accounts, next) = gate.accounts().list(TENANT, page).await?;
+        let (accounts, next) = gate.accounts().list(TENANT, UserFilter::default(), page).await?;
         let out = &mut io::stdout().lock();
         let rows: Vec<Listed> = accounts.iter().map(Listed::new).collect();
         list.batch(out, &rows, |row| row.cells.clone())?;

@@ -100,6 +100,11 @@ fn after_postgres(url: &str) -> Option<&str> {
 /// the end, or the rest would be shown.
 fn password(url: &str) -> Option<&str> {
     let (user, _) = after_postgres(url)?.rsplit_once('@')?;
+    password_of(user)
+}
+
+/// The password in `user:password`.
+pub(super) fn password_of(user: &str) -> Option<&str> {
     user.split_once(':').map(|(_, password)| password).filter(|password| !password.is_empty())
 }
 

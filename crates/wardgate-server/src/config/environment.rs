@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_section_of_another_version_is_not_taken_for_a_slip() {
-        let layer = read([("WARDGATE_REDIS__URL", "redis://127.0.0.1")]);
+        let layer = read([("WARDGATE_SMTP__HOST", "mail")]);
         assert!(layer.faults[0].remedy.starts_with("nothing; the sections are"), "{}", layer.faults[0]);
     }
 

@@ -11,6 +11,7 @@ use zeroize::Zeroize;
 use super::database;
 use super::fault::{Fault, Place};
 use super::nearest::nearest;
+use super::redis;
 use super::secret::{self, MASK};
 use super::shape::{Kind, Setting, shape};
 
@@ -39,10 +40,11 @@ impl Entry {
         Some(Self { value, place: Place::Default, file: None })
     }
 
-    /// The value as it may be shown: a secret is its mask, and of the database's URL the password is.
+    /// The value as it may be shown: a secret is its mask, and of a URL the password is.
     pub(crate) fn masked(&self, setting: &Setting) -> Value {
         match &self.value {
             Value::String(url) if setting.path == database::URL => database::masked(url).into(),
+            Value::String(url) if setting.path == redis::URL => redis::masked(url).into(),
             _ if setting.is_secret() => MASK.into(),
             value => value.clone(),
         }

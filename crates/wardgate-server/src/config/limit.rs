@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{database, duration, password, registration, server, telemetry, tokens};
+use super::{database, duration, password, rate_limit, registration, server, telemetry, tokens};
 
 /// The values that a setting may have.
 #[derive(Clone, Copy, Debug)]
@@ -17,12 +17,13 @@ pub(crate) enum Limit {
     OneOf(&'static [&'static str]),
 }
 
-const TABLES: [&[(&str, Limit)]; 6] = [
+const TABLES: [&[(&str, Limit)]; 7] = [
     server::LIMITS,
     database::LIMITS,
     tokens::LIMITS,
     password::LIMITS,
     registration::LIMITS,
+    rate_limit::LIMITS,
     telemetry::LIMITS,
 ];
 

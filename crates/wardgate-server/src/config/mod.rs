@@ -17,6 +17,8 @@ mod limit;
 mod load;
 mod nearest;
 mod password;
+mod rate_limit;
+mod redis;
 mod registration;
 mod secret;
 mod server;
@@ -35,6 +37,8 @@ pub(crate) use fault::{Fault, report};
 pub(crate) use file::ConfigFile;
 pub(crate) use load::{Flag, RawConfig, load};
 pub(crate) use password::{Password, Scheme};
+pub(crate) use rate_limit::RateLimit;
+pub(crate) use redis::Redis;
 pub(crate) use registration::Registration;
 pub(crate) use secret::read_file as read_secret_file;
 pub(crate) use server::Server;
@@ -61,6 +65,8 @@ pub(crate) struct Config {
     pub(crate) tokens: Tokens,
     pub(crate) password: Password,
     pub(crate) registration: Registration,
+    pub(crate) rate_limit: RateLimit,
+    pub(crate) redis: Redis,
     pub(crate) telemetry: Telemetry,
 }
 
@@ -85,9 +91,12 @@ impl Config {
     fn sections(checker: &mut Checker<'_>) -> Option<Self> {
         let server = server::check(checker);
         let database = database::check(checker);
+        server::check_nodes(checker, server.as_ref(), database.as_ref());
         let tokens = tokens::check(checker);
         let password = password::check(checker);
         let registration = registration::check(checker);
+        let rate_limit = rate_limit::check(checker);
+        let redis = redis::check(checker);
         let telemetry = telemetry::check(checker);
         Some(Self {
             server: server?,
@@ -95,6 +104,8 @@ impl Config {
             tokens: tokens?,
             password: password?,
             registration: registration?,
+            rate_limit: rate_limit?,
+            redis,
             telemetry: telemetry?,
         })
     }

@@ -8,13 +8,16 @@ use serde::Deserialize;
 use super::Mode;
 use super::address::{self, Network, Origin};
 use super::check::Checker;
+use super::database::{Database, DatabaseUrl};
 use super::limit::Limit;
 use super::secret::{self, MASTER_KEY_BYTES, Secret};
 
-pub(crate) const LIMITS: &[(&str, Limit)] = &[("server.shutdown_grace", Limit::Duration("0s", "10s"))];
+pub(crate) const LIMITS: &[(&str, Limit)] =
+    &[("server.nodes", Limit::Integer(1, 1000)), ("server.shutdown_grace", Limit::Duration("0s", "10s"))];
 
 const LISTEN: &str = "server.listen";
 const ISSUER: &str = "server.issuer";
+const NODES: &str = "server.nodes";
 const MASTER_KEY: &str = "server.master_key";
 
 #[derive(Deserialize)]
@@ -26,6 +29,7 @@ struct RawServer {
     trusted_proxies: Vec<String>,
     docs: bool,
     cors_origins: Vec<String>,
+    nodes: i64,
     shutdown_grace: String,
     master_key: Option<Secret<String>>,
 }
@@ -39,6 +43,8 @@ pub(crate) struct Server {
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) docs: bool,
     pub(crate) cors: Cors,
+    /// How many servers share the database.
+    pub(crate) nodes: u32,
     /// At most ten seconds: the process must be gone by then.
     pub(crate) shutdown_grace: Duration,
     /// `None` only outside production: the one that `--dev` made lies in the data folder.
@@ -65,6 +71,7 @@ pub(super) fn check(checker: &mut Checker<'_>) -> Option<Server> {
         checker.items("server.trusted_proxies", &raw.trusted_proxies, example, Network::parse);
     let example = "an origin as browsers send it, such as \"https://app.example.com\"";
     let origins = checker.items("server.cors_origins", &raw.cors_origins, example, origin);
+    let nodes = checker.integer(NODES, raw.nodes);
     let shutdown_grace = checker.duration("server.shutdown_grace", &raw.shutdown_grace);
     Some(Server {
         listen: listen?,
@@ -72,9 +79,22 @@ pub(super) fn check(checker: &mut Checker<'_>) -> Option<Server> {
         trusted_proxies: trusted_proxies?,
         docs: raw.docs || (dev && !checker.is_given("server.docs")),
         cors: Cors { origins: origins?, any_loopback: dev },
+        nodes: nodes?,
         shutdown_grace: shutdown_grace?,
         master_key,
     })
+}
+
+/// Only one server runs on a SQLite file; several that each thought so would have limits too low for one.
+pub(super) fn check_nodes(checker: &mut Checker<'_>, server: Option<&Server>, database: Option<&Database>) {
+    let (Some(server), Some(database)) = (server, database) else { return };
+    if server.nodes > 1 && matches!(database.url, DatabaseUrl::Sqlite(_)) {
+        checker.fault(
+            NODES,
+            "is over 1, and a SQLite file has one server",
+            "1, or a postgres:// address in database.url",
+        );
+    }
 }
 
 fn listen(checker: &mut Checker<'_>, text: &str, behind_proxy: bool) -> Option<SocketAddr> {

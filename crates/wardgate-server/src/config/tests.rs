@@ -66,6 +66,8 @@ fn the_defaults_are_a_development_server() {
     );
     assert_eq!(config.password.hash_threads, None);
     assert_eq!(config.registration, Registration::Open);
+    assert_eq!(config.server.nodes, 1);
+    assert!(config.rate_limit.enabled && config.redis.url.is_none());
     assert!(matches!(config.tokens.signing, Signing::EdDsa));
     assert!(matches!(config.database.url, DatabaseUrl::Sqlite(path) if path == Path::new("wardgate.db")));
 }
@@ -80,6 +82,21 @@ fn production_needs_an_issuer_and_a_master_key_and_keeps_the_docs_shut() {
     assert!(!config.server.docs && !config.server.cors.any_loopback);
     assert_eq!(config.server.issuer.as_deref(), Some("https://auth.example.com"));
     assert_eq!(config.server.master_key.unwrap().expose().len(), 32);
+}
+
+#[test]
+fn limits_are_switched_off_under_dev_only() {
+    let off = from_environment(&[("WARDGATE_RATE_LIMIT__ENABLED", "false")]);
+    assert!(!Config::check(&off, Mode::Dev).unwrap().rate_limit.enabled);
+    assert_eq!(keys(production(&[("WARDGATE_RATE_LIMIT__ENABLED", "false")])), ["rate_limit.enabled"]);
+}
+
+#[test]
+fn several_nodes_need_a_database_that_they_can_share() {
+    let nodes = ("WARDGATE_SERVER__NODES", "3");
+    assert_eq!(keys(production(&[nodes])), ["server.nodes"]);
+    let shared = production(&[nodes, ("WARDGATE_DATABASE__URL", "postgres://w:kR8sPq2x@db/w")]);
+    assert_eq!(shared.unwrap().server.nodes, 3);
 }
 
 #[test]
@@ -113,6 +130,8 @@ fn a_table_of_faults() {
         ("WARDGATE_SERVER__BEHIND_PROXY", "yes"),
         ("WARDGATE_SERVER__TRUSTED_PROXIES", "10.0.0.0/8,10.0.0.1/8,0.0.0.0/0"),
         ("WARDGATE_SERVER__CORS_ORIGINS", "https://app.example.com/,*"),
+        ("WARDGATE_SERVER__NODES", "0"),
+        ("WARDGATE_SERVER__NODES", "2"),
         ("WARDGATE_SERVER__SHUTDOWN_GRACE", "11s"),
         ("WARDGATE_SERVER__MASTER_KEY", "c2hvcnQ="),
         ("WARDGATE_SERVER__MASTER_KEY", "Y2hhbmdlbWVjaGFuZ2VtZWNoYW5nZW1lY2hhbmdlbWU="),
@@ -142,6 +161,17 @@ fn a_table_of_faults() {
         ("WARDGATE_PASSWORD__HASH_DEADLINE", "5 s"),
         ("WARDGATE_REGISTRATION__MODE", "verified"),
         ("WARDGATE_REGISTRATION__MODE", "anyone"),
+        ("WARDGATE_RATE_LIMIT__ENABLED", "false"),
+        ("WARDGATE_RATE_LIMIT__SIGN_IN_ACCOUNT", "101"),
+        ("WARDGATE_RATE_LIMIT__SIGN_IN_SOURCE", "0"),
+        ("WARDGATE_RATE_LIMIT__SIGN_IN_STRANGERS", "101"),
+        ("WARDGATE_RATE_LIMIT__SIGN_IN_TENANT", "0"),
+        ("WARDGATE_RATE_LIMIT__REGISTER", "0"),
+        ("WARDGATE_RATE_LIMIT__REFRESH", "many"),
+        ("WARDGATE_RATE_LIMITS__ENABLED", "true"),
+        ("WARDGATE_REDIS__URL", "http://:hunter2@cache"),
+        ("WARDGATE_REDIS__URL", "redis://:changeme@cache"),
+        ("WARDGATE_REDIS__URL", "rediss://:hunter2@cache#insecure"),
         ("WARDGATE_TELEMETRY__LOG", "info,="),
         ("WARDGATE_TELEMETRY__FORMAT", "xml"),
         ("WARDGATE_SERVER__ACCESS_TTL", "15m"),
@@ -217,6 +247,7 @@ fn a_secret_that_anybody_may_read_is_refused_wherever_it_stands() {
     let cases = [
         ("key", "WARDGATE_SERVER__MASTER_KEY_FILE", KEY),
         ("url", "WARDGATE_DATABASE__URL_FILE", "postgres://w:kR8sPq2x@db/w"),
+        ("redis", "WARDGATE_REDIS__URL_FILE", "rediss://:kR8sPq2x@cache"),
         ("hs", "WARDGATE_TOKENS__HS256_SECRET_FILE", "3f9a6b1c8d2e4f70a1b2c3d4e5f60718"),
     ];
     for (name, variable, content) in cases {

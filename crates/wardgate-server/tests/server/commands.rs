@@ -56,7 +56,9 @@ fn what_cannot_be_done_is_said_in_a_line() {
     stdout(&create(&folder, "root@example.com", "superadmin"));
     assert!(stderr(&create(&folder, "root@example.com", "user")).contains("has an account already"));
     assert!(stderr(&create(&folder, "nobody", "user")).contains("not an e-mail address"));
-    assert!(stderr(&create(&folder, "x@example.com", "root")).contains("user, admin and superadmin"));
+    assert!(
+        stderr(&create(&folder, "x@example.com", "root")).contains("user, admin and superadmin are built in")
+    );
     let create = ["user", "create", "--email", "x@example.com", "--password-stdin"];
     assert!(stderr(&run_with_input(&folder, &create, "\n")).contains("empty"));
     assert!(stderr(&run_with_input(&folder, &create, "password1\n")).contains("easy to guess"));
@@ -123,4 +125,25 @@ fn the_other_commands_print_what_they_promise() {
     let records = stdout(&run(folder, &["audit", "tail", "-n", "5", "--json"]));
     let records: Value = serde_json::from_str(&records).unwrap();
     assert_eq!(records[0]["action"], "signing_key.created");
+}
+
+#[test]
+fn a_key_of_another_algorithm_than_the_servers_is_not_published() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, secret) = (folder.path().join("data"), folder.path().join("hs256.secret"));
+    std::fs::write(&secret, "0123456789abcdef0123456789abcdef").unwrap();
+    std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let environment = [
+        ("WARDGATE_TOKENS__ALGORITHM", "HS256"),
+        ("WARDGATE_TOKENS__HS256_SECRET_FILE", secret.to_str().unwrap()),
+    ];
+    let server = Server::start_with(&data, &environment);
+    // The command does not have the server's variables.
+    let refusal = stderr(&run(&data, &["key", "rotate"]));
+    assert!(refusal.contains("tokens are signed with HS256"), "{refusal}");
+    server.register("ada@example.com");
+    let (access, _) = server.log_in("ada@example.com");
+    assert_eq!(server.get("/auth/me", &access).0, 200);
+    let keys: Value = serde_json::from_str(&stdout(&run(&data, &["key", "list", "--json"]))).unwrap();
+    assert_eq!(keys.as_array().map(Vec::len), Some(1), "{keys}");
 }

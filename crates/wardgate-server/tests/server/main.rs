@@ -9,6 +9,7 @@
 
 mod commands;
 mod crash;
+mod limits;
 mod stages;
 mod start;
 mod stop;

@@ -1,9 +1,12 @@
 //! Row 3: from a request to whoever it is made as.
 
+mod admission;
 mod credential;
-mod current_user;
+mod current;
 mod require;
 
-pub(crate) use credential::bearer;
-pub use current_user::CurrentUser;
+pub(crate) use admission::admit;
+pub(crate) use credential::{bearer, cookie};
+pub(crate) use current::Presented;
+pub use current::{CurrentPrincipal, CurrentUser};
 pub use require::{Admin, Require, RequireRole, Requirement, Superadmin};

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::extract::{FromRef, FromRequestParts, Request};
@@ -10,26 +11,25 @@ use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use tower::{Layer, Service};
 
-use super::current_user::CurrentUser;
-use crate::features::roles::BuiltinRole;
+use super::current::CurrentPrincipal;
 use crate::gate::Wardgate;
 use crate::kernel::error::AuthError;
 
-/// A demand on the current user, as a type.
+/// A demand on whoever makes a request, as a type.
 ///
 /// ```
-/// use wardgate::{AuthError, CurrentUser, Requirement};
+/// use wardgate::{AuthError, CurrentPrincipal, Requirement};
 ///
 /// struct ReadAudit;
 /// impl Requirement for ReadAudit {
-///     fn check(user: &CurrentUser) -> Result<(), AuthError> {
-///         user.require_permission("audit:read")
+///     fn check(current: &CurrentPrincipal) -> Result<(), AuthError> {
+///         current.require_permission("audit:read")
 ///     }
 /// }
 /// ```
 pub trait Requirement {
     /// `Err` refuses the request; [`AuthError::InsufficientPermissions`] is the usual one.
-    fn check(user: &CurrentUser) -> Result<(), AuthError>;
+    fn check(current: &CurrentPrincipal) -> Result<(), AuthError>;
 }
 
 /// Demands the role `admin` or one above it.
@@ -41,20 +41,20 @@ pub struct Admin;
 pub struct Superadmin;
 
 impl Requirement for Admin {
-    fn check(user: &CurrentUser) -> Result<(), AuthError> {
-        user.require_role(BuiltinRole::Admin)
+    fn check(current: &CurrentPrincipal) -> Result<(), AuthError> {
+        current.require_role("admin")
     }
 }
 
 impl Requirement for Superadmin {
-    fn check(user: &CurrentUser) -> Result<(), AuthError> {
-        user.require_role(BuiltinRole::Superadmin)
+    fn check(current: &CurrentPrincipal) -> Result<(), AuthError> {
+        current.require_role("superadmin")
     }
 }
 
-/// An extractor that passes only users who meet `R`: `async fn wipe(_: Require<Admin>)`.
+/// An extractor that passes only those who meet `R`: `async fn wipe(_: Require<Admin>)`.
 #[derive(Debug, Clone)]
-pub struct Require<R>(pub CurrentUser, PhantomData<fn() -> R>);
+pub struct Require<R>(pub CurrentPrincipal, PhantomData<fn() -> R>);
 
 impl<S, R> FromRequestParts<S> for Require<R>
 where
@@ -65,22 +65,22 @@ where
     type Rejection = AuthError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, AuthError> {
-        let user = <CurrentUser as FromRequestParts<S>>::from_request_parts(parts, state).await?;
-        R::check(&user)?;
-        Ok(Self(user, PhantomData))
+        let current = <CurrentPrincipal as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+        R::check(&current)?;
+        Ok(Self(current, PhantomData))
     }
 }
 
-/// A layer that lets only users with a role through; made by [`Wardgate::require_role`].
+/// A layer that lets only those with a role through; made by [`Wardgate::require_role`].
 #[derive(Clone)]
 pub struct RequireRole {
     gate: Wardgate,
-    role: BuiltinRole,
+    role: Arc<str>,
 }
 
 impl RequireRole {
-    pub(crate) fn new(gate: Wardgate, role: BuiltinRole) -> Self {
-        Self { gate, role }
+    pub(crate) fn new(gate: Wardgate, role: &str) -> Self {
+        Self { gate, role: role.into() }
     }
 }
 
@@ -119,10 +119,8 @@ where
         let guard = self.guard.clone();
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
-            let user =
-                <CurrentUser as FromRequestParts<Wardgate>>::from_request_parts(&mut parts, &guard.gate)
-                    .await;
-            match user.and_then(|user| user.require_role(guard.role)) {
+            let current = CurrentPrincipal::from_parts(&mut parts, &guard.gate).await;
+            match current.and_then(|current| current.require_role(&guard.role)) {
                 Ok(()) => inner.call(Request::from_parts(parts, body)).await,
                 Err(refusal) => Ok(refusal.into_response()),
             }

@@ -8,11 +8,19 @@ pub(crate) mod tenants;
 
 pub(crate) mod audit;
 
+pub(crate) mod limits;
+
 pub(crate) mod keys;
 
 pub(crate) mod users;
 
 pub(crate) mod roles;
+
+pub(crate) mod service_accounts;
+
+pub(crate) mod principals;
+
+pub(crate) mod api_keys;
 
 pub(crate) mod sessions;
 

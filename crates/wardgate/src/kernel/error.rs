@@ -65,7 +65,31 @@ pub enum AuthError {
     InsufficientPermissions,
     /// The token's scope leaves out the permission that the route asks for.
     #[error("insufficient scope: {0}")]
-    InsufficientScope(&'static str),
+    InsufficientScope(String),
+    /// The sign-in is older than a change of this kind allows.
+    #[error("step-up required")]
+    StepUpRequired,
+    /// A browser sent this with a cookie, from another site's page.
+    #[error("cross-site request")]
+    CrossSite,
+    /// Only an API key will do, and none was sent.
+    #[error("no API key was sent")]
+    MissingApiKey,
+    /// The API key is unknown, malformed, revoked, expired, used from elsewhere, or its owner's is no longer.
+    #[error("invalid API key")]
+    InvalidApiKey,
+    /// A live key of this owner has to go before another is made.
+    #[error("too many API keys")]
+    TooManyApiKeys,
+    /// The tenant has a role of this name.
+    #[error("role exists")]
+    RoleExists,
+    /// Somebody has the role.
+    #[error("role in use")]
+    RoleInUse,
+    /// The tenant has a service account of this name.
+    #[error("name taken")]
+    NameTaken,
     /// The one-use link for the first superadmin is used, expired or was never made.
     #[error("invalid setup token")]
     InvalidSetupToken,
@@ -99,6 +123,18 @@ pub enum AuthError {
     /// A development server was asked under a name that is not loopback (DNS rebinding).
     #[error("untrusted host")]
     UntrustedHost,
+    /// A limit of requests is reached; nothing was looked at.
+    #[error("rate limited by {policy}")]
+    RateLimited {
+        /// The limit's name.
+        policy: &'static str,
+        /// How many requests its window takes.
+        quota: u32,
+        /// The window.
+        window: Duration,
+        /// When there is room again: whole seconds, at least one.
+        retry_after: Duration,
+    },
     /// The hashing queue or the store's queue is full; nothing was done.
     #[error("busy; try again in {retry_after:?}")]
     Busy {
@@ -125,6 +161,14 @@ impl AuthError {
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         Self::Internal { context, source: source.into() }
+    }
+
+    /// Whether it refuses a credential that a public route would rather ignore.
+    pub(crate) fn is_stale_credential(&self) -> bool {
+        matches!(
+            self,
+            Self::MissingCredential | Self::InvalidCredential | Self::InactiveUser | Self::InvalidApiKey
+        )
     }
 
     /// A single faulty field.

@@ -77,7 +77,7 @@ macro_rules! stored_id {
     )+};
 }
 
-stored_id!(TenantId, UserId, SessionId, RefreshTokenId, AuditEventId);
+stored_id!(TenantId, UserId, ServiceAccountId, SessionId, ApiKeyId, RefreshTokenId, AuditEventId);
 
 typed_id!(
     /// A tenant: the isolation boundary that everything else belongs to.
@@ -86,6 +86,14 @@ typed_id!(
 typed_id!(
     /// A human principal.
     UserId, "usr"
+);
+typed_id!(
+    /// A machine principal.
+    ServiceAccountId, "svc"
+);
+typed_id!(
+    /// One API key.
+    ApiKeyId, "key"
 );
 typed_id!(
     /// One sign-in on one device; also the family of its refresh tokens.

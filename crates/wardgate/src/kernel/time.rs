@@ -1,6 +1,7 @@
 //! Instants, as milliseconds since 1970 in UTC.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -37,9 +38,51 @@ impl Timestamp {
         Self(self.0.saturating_sub(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// When the day in UTC that this lies in began, and when it ends.
+    pub(crate) fn utc_day(self) -> (Self, Self) {
+        self.utc_period(|date| Ok((date, date.tomorrow()?)))
+    }
+
+    /// When the month in UTC that this lies in began, and when it ends.
+    pub(crate) fn utc_month(self) -> (Self, Self) {
+        self.utc_period(|date| Ok((date.first_of_month(), date.last_of_month().tomorrow()?)))
+    }
+
+    /// At the ends of time, where there is no calendar, the period is that moment.
+    fn utc_period(
+        self,
+        around: impl Fn(jiff::civil::Date) -> Result<(jiff::civil::Date, jiff::civil::Date), jiff::Error>,
+    ) -> (Self, Self) {
+        let utc = jiff::tz::Offset::UTC;
+        let millis = |date: jiff::civil::Date| {
+            utc.to_timestamp(date.to_datetime(jiff::civil::Time::midnight()))
+                .map(|at| Self(at.as_millisecond()))
+        };
+        let period = jiff::Timestamp::from_millisecond(self.0).and_then(|at| {
+            let (first, next) = around(utc.to_datetime(at).date())?;
+            Ok((millis(first)?, millis(next)?))
+        });
+        period.unwrap_or((self, self))
+    }
+
     /// How long after `earlier` this is; zero when it is not after it.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+/// The text is no time as of RFC 3339.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a time as of RFC 3339, such as 2026-01-31T09:30:00Z")]
+pub struct InvalidTimestamp;
+
+impl FromStr for Timestamp {
+    type Err = InvalidTimestamp;
+
+    /// Reads RFC 3339 with any offset; what is finer than a millisecond is cut.
+    fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
+        let at: jiff::Timestamp = text.parse().map_err(|_| InvalidTimestamp)?;
+        Ok(Self(at.as_millisecond()))
     }
 }
 
@@ -71,6 +114,18 @@ mod tests {
     #[test]
     fn it_prints_as_rfc_3339_in_utc() {
         assert_eq!(Timestamp::from_millis(1_700_000_000_120).to_string(), "2023-11-14T22:13:20.120Z");
+    }
+
+    #[test]
+    fn it_reads_what_it_prints_and_any_offset() {
+        let at = Timestamp::from_millis(1_700_000_000_120);
+        assert_eq!(at.to_string().parse(), Ok(at));
+        assert_eq!("2023-11-14T23:13:20.1209+01:00".parse(), Ok(at));
+        for wrong in
+            ["", "yesterday", "2023-11-14", "2023-11-14T22:13:20", "1700000000", "2023-13-14T22:13:20Z"]
+        {
+            assert_eq!(wrong.parse::<Timestamp>(), Err(InvalidTimestamp), "{wrong}");
+        }
     }
 
     #[test]

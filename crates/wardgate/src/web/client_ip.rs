@@ -4,36 +4,7 @@ use std::net::IpAddr;
 
 use http::HeaderMap;
 
-/// An address range, such as `10.0.0.0/8`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    prefix: u8,
-}
-
-impl Network {
-    /// The range of addresses that share their first `prefix` bits with `address`; `prefix` is cut to the
-    /// address's length.
-    pub fn new(address: IpAddr, prefix: u8) -> Self {
-        let address = address.to_canonical();
-        let longest = if address.is_ipv4() { 32 } else { 128 };
-        Self { address, prefix: prefix.min(longest) }
-    }
-
-    fn contains(&self, other: IpAddr) -> bool {
-        match (self.address, other.to_canonical()) {
-            (IpAddr::V4(a), IpAddr::V4(b)) => {
-                same_bits(a.to_bits().into(), b.to_bits().into(), 32 - self.prefix)
-            }
-            (IpAddr::V6(a), IpAddr::V6(b)) => same_bits(a.to_bits(), b.to_bits(), 128 - self.prefix),
-            _ => false,
-        }
-    }
-}
-
-fn same_bits(a: u128, b: u128, ignored: u8) -> bool {
-    (a ^ b).checked_shr(ignored.into()).unwrap_or(0) == 0
-}
+use crate::kernel::network::Network;
 
 /// The right-most hop that is not a trusted proxy. Whatever a client writes further left changes nothing
 /// (S-112); with no trusted proxy the header is not read at all.

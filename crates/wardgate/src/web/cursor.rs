@@ -8,7 +8,8 @@ use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 use wardgate_crypto::SubKey;
 
-use crate::kernel::error::AuthError;
+use super::fields::{Fields, FromFields};
+use crate::kernel::error::{AuthError, FieldFault};
 use crate::kernel::page::{PageRequest, Position};
 use crate::kernel::time::Timestamp;
 
@@ -61,6 +62,21 @@ impl PageQuery {
     }
 }
 
+impl FromFields for PageQuery {
+    /// For a list whose query has more than the page.
+    fn from_fields(fields: &mut Fields) -> Self {
+        let limit = match fields.optional_text("limit").as_deref().map(parse_limit) {
+            None => PageRequest::DEFAULT_LIMIT,
+            Some(Ok(limit)) => limit,
+            Some(Err(fault)) => {
+                fields.note(Err(fault));
+                PageRequest::DEFAULT_LIMIT
+            }
+        };
+        Self { limit, cursor: fields.optional_text("cursor") }
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for PageQuery {
     type Rejection = AuthError;
 
@@ -68,7 +84,9 @@ impl<S: Send + Sync> FromRequestParts<S> for PageQuery {
         let mut query = Self { limit: PageRequest::DEFAULT_LIMIT, cursor: None };
         for pair in parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             match pair.split_once('=') {
-                Some(("limit", text)) => query.limit = parse_limit(text)?,
+                Some(("limit", text)) => {
+                    query.limit = parse_limit(text).map_err(|fault| AuthError::InvalidFields(vec![fault]))?;
+                }
                 Some(("cursor", text)) if !text.is_empty() => query.cursor = Some(text.to_owned()),
                 _ => {}
             }
@@ -77,10 +95,10 @@ impl<S: Send + Sync> FromRequestParts<S> for PageQuery {
     }
 }
 
-fn parse_limit(text: &str) -> Result<u32, AuthError> {
+fn parse_limit(text: &str) -> Result<u32, FieldFault> {
     let limit = text.parse().ok().filter(|limit| (1..=PageRequest::MAX_LIMIT).contains(limit));
     limit.ok_or_else(|| {
-        AuthError::field(
+        FieldFault::new(
             "limit",
             "out_of_range",
             format!("must be a number from 1 to {}", PageRequest::MAX_LIMIT),

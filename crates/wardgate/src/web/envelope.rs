@@ -9,13 +9,14 @@ use axum::response::{IntoResponse, Response};
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, USER_AGENT, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Uri};
 
-use super::client_ip::{Network, client_address};
+use super::client_ip::client_address;
 use super::docs::{DOCS_CSP, DOCS_PATH};
 use super::problem::InternalCause;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::RequestId;
+use crate::kernel::network::Network;
 use crate::kernel::source::Source;
 use crate::ports::{Clock, Rng};
 
@@ -41,7 +42,7 @@ pub(crate) async fn wrap(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let source = envelope.source(&request);
+    let source = envelope.source(request.headers(), request.extensions());
     let is_docs = request.uri().path().starts_with(DOCS_PATH);
     let mut response = match envelope.admit(&request) {
         Ok(()) => {
@@ -70,13 +71,14 @@ impl Envelope {
         Ok(())
     }
 
-    fn source(&self, request: &Request) -> Source {
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    /// Where a request comes from.
+    pub(crate) fn source(&self, headers: &HeaderMap, extensions: &Extensions) -> Source {
+        let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
         let mut random = [0; 10];
         self.rng.fill(&mut random);
         Source {
-            address: peer.map(|peer| client_address(peer, request.headers(), &self.trusted_proxies)),
-            user_agent: user_agent(request.headers()),
+            address: peer.map(|peer| client_address(peer, headers, &self.trusted_proxies)),
+            user_agent: user_agent(headers),
             request_id: RequestId::new(self.clock.now(), random),
         }
     }

@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 
+use axum::extract::FromRequestParts;
+use http::request::Parts;
 use percent_encoding::percent_decode;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use crate::kernel::error::{AuthError, FieldFault};
+use crate::kernel::time::Timestamp;
 
 /// The most fields a body may have. Each could become two faults of the answer, so that a body of `a&a&a&…` would
 /// cost a thousand times its size.
@@ -19,6 +22,9 @@ pub(crate) enum Encoding {
     Form,
 }
 
+/// The most entries a list in a body may have.
+const MAX_ITEMS: usize = 100;
+
 /// The fields of one body; each is taken once, what remains at the end is unknown.
 pub(crate) struct Fields {
     encoding: Encoding,
@@ -30,6 +36,17 @@ pub(crate) struct Fields {
 /// [`Fields::read`].
 pub(crate) trait FromFields: Sized {
     fn from_fields(fields: &mut Fields) -> Self;
+}
+
+/// The query string of a request, read strictly: what is unknown, doubled or wrong is refused.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: FromFields> FromRequestParts<S> for Query<T> {
+    type Rejection = AuthError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
+        Fields::read_query(parts.uri.query().unwrap_or_default()).map(Self)
+    }
 }
 
 /// A JSON object as it was written: serde's own map would keep the last of two values of one name, and
@@ -46,16 +63,66 @@ impl<'de> Deserialize<'de> for Written {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Written, A::Error> {
                 let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
+                while let Some((name, Strict(value))) = map.next_entry()? {
                     if entries.len() >= MAX_FIELDS {
                         return Err(serde::de::Error::custom("too many fields"));
                     }
-                    entries.push(entry);
+                    entries.push((name, value));
                 }
                 Ok(Written(entries))
             }
         }
         deserializer.deserialize_map(Object)
+    }
+}
+
+/// A value inside the object; an object in it that names a field twice is refused for the same reason.
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Anything;
+        impl<'de> Visitor<'de> for Anything {
+            type Value = Strict;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a JSON value")
+            }
+            fn visit_bool<E>(self, value: bool) -> Result<Strict, E> {
+                Ok(Strict(value.into()))
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<Strict, E> {
+                Ok(Strict(value.into()))
+            }
+            fn visit_u64<E>(self, value: u64) -> Result<Strict, E> {
+                Ok(Strict(value.into()))
+            }
+            fn visit_f64<E>(self, value: f64) -> Result<Strict, E> {
+                Ok(Strict(value.into()))
+            }
+            fn visit_str<E>(self, value: &str) -> Result<Strict, E> {
+                Ok(Strict(value.into()))
+            }
+            fn visit_unit<E>(self) -> Result<Strict, E> {
+                Ok(Strict(Value::Null))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Strict, A::Error> {
+                let mut items = Vec::new();
+                while let Some(Strict(item)) = list.next_element()? {
+                    items.push(item);
+                }
+                Ok(Strict(items.into()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Strict, A::Error> {
+                let mut object = serde_json::Map::new();
+                while let Some((name, Strict(value))) = map.next_entry::<String, _>()? {
+                    if object.insert(name, value).is_some() {
+                        return Err(serde::de::Error::custom("a field stands twice"));
+                    }
+                }
+                Ok(Strict(object.into()))
+            }
+        }
+        deserializer.deserialize_any(Anything)
     }
 }
 
@@ -101,6 +168,16 @@ impl Fields {
         let request = T::from_fields(&mut fields);
         fields.note_unknown();
         if fields.faults.is_empty() { Ok(request) } else { Err(AuthError::InvalidFields(fields.faults)) }
+    }
+
+    /// Reads a request from a query string, as strictly as from a body.
+    pub(crate) fn read_query<T: FromFields>(query: &str) -> Result<T, AuthError> {
+        Self::read(Encoding::Form, query.as_bytes()).map_err(|error| match error {
+            AuthError::MalformedBody(_) => {
+                AuthError::field("", "malformed_query", "the query is not UTF-8, or has too many parameters")
+            }
+            other => other,
+        })
     }
 
     pub(crate) fn is_form(&self) -> bool {
@@ -171,6 +248,105 @@ impl Fields {
                 None
             }
         }
+    }
+
+    /// A list of texts, absent or present, or `null` for the inner `None`.
+    pub(crate) fn nullable_texts(&mut self, name: &'static str) -> Option<Option<Vec<String>>> {
+        let value = self.take(name)?;
+        let Value::Array(items) = value else {
+            if !value.is_null() {
+                self.fault(name, "wrong_type", "must be a list of strings");
+            }
+            return Some(None);
+        };
+        if items.len() > MAX_ITEMS {
+            self.fault(name, "too_many", &format!("must have at most {MAX_ITEMS} entries"));
+            return Some(None);
+        }
+        let texts: Option<Vec<String>> =
+            items.into_iter().map(|item| item.as_str().map(str::to_owned)).collect();
+        if texts.is_none() {
+            self.fault(name, "wrong_type", "must be a list of strings");
+        }
+        Some(texts)
+    }
+
+    /// A list of texts; a `null` is a fault.
+    pub(crate) fn optional_texts(&mut self, name: &'static str) -> Option<Vec<String>> {
+        if self.entries.iter().any(|(entry, value)| entry == name && value.is_null()) {
+            self.take(name);
+            self.fault(name, "wrong_type", "must be a list of strings");
+            return None;
+        }
+        self.nullable_texts(name).flatten()
+    }
+
+    /// `true` or `false`.
+    pub(crate) fn optional_flag(&mut self, name: &'static str) -> Option<bool> {
+        let value = self.take(name)?;
+        let flag = match value.as_str() {
+            Some("true") if self.is_form() => Some(true),
+            Some("false") if self.is_form() => Some(false),
+            _ => value.as_bool(),
+        };
+        if flag.is_none() {
+            self.fault(name, "wrong_type", "must be true or false");
+        }
+        flag
+    }
+
+    /// A whole number within `range`.
+    pub(crate) fn optional_number(
+        &mut self,
+        name: &'static str,
+        range: std::ops::RangeInclusive<i64>,
+    ) -> Option<i64> {
+        let value = self.take(name)?;
+        let number = value.as_i64().filter(|number| range.contains(number));
+        if number.is_none() {
+            let detail = format!("must be a whole number from {} to {}", range.start(), range.end());
+            self.fault(name, "out_of_range", &detail);
+        }
+        number
+    }
+
+    /// A whole number within `range` that must be there; the least one when a fault was noted.
+    pub(crate) fn number(&mut self, name: &'static str, range: std::ops::RangeInclusive<i64>) -> i64 {
+        let least = *range.start();
+        if !self.entries.iter().any(|(entry, _)| entry == name) {
+            self.fault(name, "missing_field", "is required");
+        }
+        self.optional_number(name, range).unwrap_or(least)
+    }
+
+    /// A time as RFC 3339, or `null` for the inner `None`.
+    pub(crate) fn nullable_time(&mut self, name: &'static str) -> Option<Option<Timestamp>> {
+        let value = self.take(name)?;
+        let time = value.as_str().and_then(|text| text.parse().ok());
+        if time.is_none() && !value.is_null() {
+            self.fault(name, "invalid_time", "must be a time such as 2030-01-31T12:00:00Z");
+        }
+        Some(time)
+    }
+
+    /// An object with fields of its own, or `null` for the inner `None`. Its faults are told as the outer field's.
+    pub(crate) fn nullable_object<T: FromFields>(&mut self, name: &'static str) -> Option<Option<T>> {
+        let value = self.take(name)?;
+        let Value::Object(object) = value else {
+            if !value.is_null() {
+                self.fault(name, "wrong_type", "must be an object");
+            }
+            return Some(None);
+        };
+        let mut inner =
+            Self { encoding: self.encoding, entries: object.into_iter().collect(), faults: Vec::new() };
+        let read = T::from_fields(&mut inner);
+        inner.note_unknown();
+        let sound = inner.faults.is_empty();
+        for fault in inner.faults {
+            self.fault(name, fault.code, &format!("{}: {}", fault.field, fault.detail));
+        }
+        Some(sound.then_some(read))
     }
 
     /// A text that must be there; empty when a fault was noted.
@@ -269,6 +445,67 @@ mod tests {
         assert_eq!(codes(Encoding::Json, &many), [(String::new(), "malformed_body")]);
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
         assert_eq!(codes(Encoding::Json, &deep), [(String::new(), "malformed_body")]);
+    }
+
+    struct Rich {
+        list: Option<Vec<String>>,
+        flag: Option<bool>,
+        number: Option<i64>,
+        time: Option<Option<Timestamp>>,
+        inner: Option<Option<Pair>>,
+    }
+
+    impl FromFields for Rich {
+        fn from_fields(fields: &mut Fields) -> Self {
+            Self {
+                list: fields.optional_texts("list"),
+                flag: fields.optional_flag("flag"),
+                number: fields.optional_number("number", 1..=9),
+                time: fields.nullable_time("time"),
+                inner: fields.nullable_object("inner"),
+            }
+        }
+    }
+
+    #[test]
+    fn lists_flags_numbers_times_and_objects_are_read_as_strictly() {
+        let body =
+            br#"{"list":["a"],"flag":true,"number":9,"time":"2030-01-31T12:00:00Z","inner":{"a":"x"}}"#;
+        let rich: Rich = Fields::read(Encoding::Json, body).unwrap();
+        assert_eq!(
+            (rich.list.as_deref(), rich.flag, rich.number),
+            (Some(&["a".to_owned()][..]), Some(true), Some(9))
+        );
+        assert!(rich.time.flatten().is_some() && rich.inner.flatten().is_some());
+        let none: Rich = Fields::read(Encoding::Json, br#"{"time":null,"inner":null}"#).unwrap();
+        assert!(none.time == Some(None) && none.inner.is_some_and(|inner| inner.is_none()));
+        for wrong in [
+            r#"{"list":null}"#,
+            r#"{"list":"a"}"#,
+            r#"{"list":[1]}"#,
+            r#"{"list":["a",null]}"#,
+            r#"{"flag":"true"}"#,
+            r#"{"flag":1}"#,
+            r#"{"number":"1"}"#,
+            r#"{"number":1.5}"#,
+            r#"{"number":0}"#,
+            r#"{"number":10}"#,
+            r#"{"time":"tomorrow"}"#,
+            r#"{"time":1}"#,
+            r#"{"inner":[]}"#,
+            r#"{"inner":{}}"#,
+            r#"{"inner":{"a":"x","c":1}}"#,
+        ] {
+            let read = Fields::read::<Rich>(Encoding::Json, wrong.as_bytes());
+            assert!(matches!(read, Err(AuthError::InvalidFields(_))), "{wrong}");
+        }
+        let twice = Fields::read::<Rich>(Encoding::Json, br#"{"inner":{"a":"x","a":"y"}}"#);
+        assert!(matches!(twice, Err(AuthError::MalformedBody(_))));
+        let many = format!("{{\"list\":[{}\"a\"]}}", "\"a\",".repeat(100));
+        assert!(matches!(
+            Fields::read::<Rich>(Encoding::Json, many.as_bytes()),
+            Err(AuthError::InvalidFields(_))
+        ));
     }
 
     #[test]

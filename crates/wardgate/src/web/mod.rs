@@ -2,10 +2,12 @@
 
 pub(crate) mod body;
 pub(crate) mod client_ip;
+pub(crate) mod cookie;
 pub(crate) mod cursor;
 pub(crate) mod docs;
 pub(crate) mod envelope;
 pub(crate) mod fields;
 pub(crate) mod openapi;
+pub(crate) mod origin;
 pub(crate) mod problem;
 pub(crate) mod routes;

@@ -41,6 +41,11 @@ pub(crate) fn texts(required: &[&str], optional: &[&str]) -> Value {
     json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false })
 }
 
+/// A list of texts.
+pub(crate) fn strings() -> Value {
+    json!({ "type": "array", "items": { "type": "string" } })
+}
+
 fn text(name: &str) -> Value {
     match name {
         "email" => json!({ "type": "string", "format": "email" }),
@@ -50,6 +55,17 @@ fn text(name: &str) -> Value {
         _ => json!({ "type": "string" }),
     }
 }
+
+const CREDENTIAL_REFUSALS: &[&str] = &[
+    "ambiguous_credential",
+    "inactive_user",
+    "missing_credential",
+    "invalid_credential",
+    "invalid_api_key",
+    "cross_site",
+    "rate_limited",
+];
+const PERMISSION_REFUSALS: &[&str] = &["insufficient_permissions", "insufficient_scope"];
 
 impl Operation {
     /// It reads JSON.
@@ -76,6 +92,13 @@ impl Operation {
         self.parameters.push(json!({ "name": "limit", "in": "query", "schema": limit }));
         self.parameters.push(json!({ "name": "cursor", "in": "query", "schema": { "type": "string" } }));
         self.refuses(&["invalid_cursor", "invalid_fields"])
+    }
+
+    /// It takes a parameter in its query, which may be left out.
+    pub(crate) fn query_parameter(mut self, name: &str, description: &str, schema: &Value) -> Self {
+        let parameter = json!({ "name": name, "in": "query", "description": description, "schema": schema });
+        self.parameters.push(parameter);
+        self
     }
 
     /// It takes a parameter in its path.
@@ -118,11 +141,20 @@ impl Operation {
     fn describe(self, endpoint: &Endpoint) -> Value {
         let described = match endpoint.access {
             Access::Public => self,
-            Access::SignedIn => self.refuses(&[
-                "ambiguous_credential",
-                "inactive_user",
+            Access::SignedIn => self.refuses(CREDENTIAL_REFUSALS),
+            Access::Permission(_) => self.refuses(CREDENTIAL_REFUSALS).refuses(PERMISSION_REFUSALS),
+            Access::SteppedUp(_) => {
+                self.refuses(CREDENTIAL_REFUSALS).refuses(PERMISSION_REFUSALS).refuses(&["step_up_required"])
+            }
+            Access::ApiKeyHolder => {
+                self.refuses(&["ambiguous_credential", "missing_api_key", "invalid_api_key", "rate_limited"])
+            }
+            Access::ForwardAuth => self.refuses(&[
                 "missing_credential",
                 "invalid_credential",
+                "insufficient_permissions",
+                "invalid_api_key",
+                "cross_site",
             ]),
             Access::TokenHolder => {
                 self.refuses(&["ambiguous_credential", "missing_credential", "invalid_credential"])
@@ -150,10 +182,21 @@ impl Operation {
         if let Some(body) = described.body {
             value["requestBody"] = body;
         }
+        if let Access::Permission(permission) | Access::SteppedUp(permission) = endpoint.access {
+            value["description"] = json!(format!("Asks for the permission `{permission}`."));
+        }
         if endpoint.access != Access::Public {
-            value["security"] = json!([{ "password": [] }, { "bearer": [] }]);
+            value["security"] = security(endpoint.access);
         }
         value
+    }
+}
+
+fn security(access: Access) -> Value {
+    match access {
+        Access::ApiKeyHolder => json!([{ "apiKey": [] }]),
+        Access::TokenHolder => json!([{ "password": [] }, { "bearer": [] }]),
+        _ => json!([{ "password": [] }, { "bearer": [] }, { "apiKey": [] }, { "session": [] }]),
     }
 }
 
@@ -164,12 +207,16 @@ fn operation_id(endpoint: &Endpoint) -> String {
 }
 
 /// The whole description, from the table's endpoints and operations.
-pub(crate) fn document(table: Vec<(Endpoint, Operation)>) -> Value {
+pub(crate) fn document(table: Vec<(Endpoint, Operation)>, more: Vec<(&'static str, Value)>) -> Value {
     let mut paths = Map::new();
     for (endpoint, operation) in table {
         let method = endpoint.method.as_str().to_lowercase();
         let described = operation.describe(&endpoint);
         paths.entry(endpoint.path).or_insert_with(|| json!({}))[method] = described;
+    }
+    let mut schemas = schemas();
+    for (name, schema) in more {
+        schemas[name] = schema;
     }
     json!({
         "openapi": "3.1.0",
@@ -180,7 +227,7 @@ pub(crate) fn document(table: Vec<(Endpoint, Operation)>) -> Value {
             "license": { "name": "MIT OR Apache-2.0" },
         },
         "paths": paths,
-        "components": { "schemas": schemas(), "securitySchemes": security_schemes() },
+        "components": { "schemas": schemas, "securitySchemes": security_schemes() },
     })
 }
 
@@ -188,12 +235,14 @@ fn security_schemes() -> Value {
     json!({
         "password": { "type": "oauth2", "flows": { "password": { "tokenUrl": "/auth/login", "refreshUrl": "/auth/refresh", "scopes": {} } } },
         "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
+        "apiKey": { "type": "apiKey", "in": "header", "name": "X-API-Key" },
+        "session": { "type": "apiKey", "in": "cookie", "name": "__Host-wardgate_session" },
     })
 }
 
 fn schemas() -> Value {
     let time = json!({ "type": "string", "format": "date-time" });
-    let strings = json!({ "type": "array", "items": { "type": "string" } });
+    let strings = strings();
     json!({
         "Problem": {
             "type": "object",
@@ -214,6 +263,16 @@ fn schemas() -> Value {
             "properties": {
                 "id": { "type": "string" }, "email": { "type": "string" }, "email_verified": { "type": "boolean" },
                 "name": { "type": ["string", "null"] }, "is_active": { "type": "boolean" }, "roles": strings,
+                "created_at": time,
+            },
+        },
+        "Me": {
+            "description": "A user, or a service account, which has no address",
+            "type": "object",
+            "required": ["id", "name", "is_active", "roles", "created_at", "permissions", "tenant"],
+            "properties": {
+                "id": { "type": "string" }, "email": { "type": "string" }, "email_verified": { "type": "boolean" },
+                "name": { "type": ["string", "null"] }, "is_active": { "type": "boolean" }, "roles": strings,
                 "created_at": time, "permissions": strings, "tenant": { "type": "string" },
             },
         },
@@ -226,12 +285,46 @@ fn schemas() -> Value {
                 "scope": { "type": "string" },
             },
         },
+        "ExchangedToken": {
+            "type": "object",
+            "required": ["access_token", "token_type", "expires_in", "scope"],
+            "properties": {
+                "access_token": { "type": "string" }, "token_type": { "const": "bearer" },
+                "expires_in": { "type": "integer", "description": "seconds" }, "scope": { "type": "string" },
+            },
+        },
         "Session": {
             "type": "object",
             "required": ["id", "current", "created_at", "last_seen_at", "expires_at", "address", "user_agent"],
             "properties": {
                 "id": { "type": "string" }, "current": { "type": "boolean" }, "created_at": time, "last_seen_at": time,
                 "expires_at": time, "address": { "type": ["string", "null"] }, "user_agent": { "type": ["string", "null"] },
+            },
+        },
+        "AuditRecord": {
+            "type": "object",
+            "required": ["id", "at", "actor", "action", "target", "outcome", "source", "user_agent", "request_id", "tenant"],
+            "properties": {
+                "id": { "type": "string" }, "at": time, "actor": { "type": "string" }, "action": { "type": "string" },
+                "target": { "type": ["string", "null"] }, "outcome": { "enum": ["success", "refused"] },
+                "source": { "type": ["string", "null"] }, "user_agent": { "type": ["string", "null"] },
+                "request_id": { "type": "string" }, "tenant": { "type": "string" },
+            },
+        },
+        "Role": {
+            "type": "object",
+            "required": ["name", "description", "permissions", "builtin", "created_at"],
+            "properties": {
+                "name": { "type": "string" }, "description": { "type": ["string", "null"] }, "permissions": strings,
+                "builtin": { "type": "boolean" }, "created_at": { "type": ["string", "null"], "format": "date-time" },
+            },
+        },
+        "ServiceAccount": {
+            "type": "object",
+            "required": ["id", "name", "is_active", "roles", "created_at"],
+            "properties": {
+                "id": { "type": "string" }, "name": { "type": "string" }, "is_active": { "type": "boolean" },
+                "roles": strings, "created_at": time,
             },
         },
         "JwkSet": { "type": "object", "required": ["keys"], "properties": { "keys": { "type": "array", "items": { "type": "object" } } } },

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::kernel::error::{AuthError, FieldFault};
+
+/// Both of draft-ietf-httpapi-ratelimit-headers; they stand beside `Retry-After` in every 429.
+pub(crate) const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+pub(crate) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// How one error looks from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -49,7 +53,7 @@ pub const PROBLEMS: &[ProblemRow] = &[
         400,
         "Ambiguous credential",
         "Send one credential, in one place",
-        "Send the token once, in the Authorization header, never in the URL.",
+        "Send one token or key, once, in its header, never in the URL.",
     ),
     row(
         "inactive_user",
@@ -84,7 +88,7 @@ pub const PROBLEMS: &[ProblemRow] = &[
         401,
         "Not authenticated",
         "Invalid credentials",
-        "Send an access token: Authorization: Bearer …",
+        "Send an access token (Authorization: Bearer …), an API key (X-API-Key: wgk_…) or the session's cookie.",
     ),
     row(
         "invalid_credential",
@@ -107,6 +111,7 @@ pub const PROBLEMS: &[ProblemRow] = &[
         "Invalid or expired token",
         "Restart the server for a new link, or make the superadmin on the command line.",
     ),
+    row("missing_api_key", 401, "API key required", "API Key required", "Send an API key: X-API-Key: wgk_…"),
     row(
         "registration_closed",
         403,
@@ -120,14 +125,35 @@ pub const PROBLEMS: &[ProblemRow] = &[
         403,
         "Insufficient permissions",
         "Insufficient permissions",
-        "The user lacks the role or permission that this route asks for.",
+        "The caller lacks the role or permission that this asks for.",
     ),
     row(
         "insufficient_scope",
         403,
         "Insufficient scope",
         "Insufficient permissions",
-        "The token's scope leaves this permission out: sign in with more scope, or with none.",
+        "The scope of the token or key leaves this permission out: sign in with more scope or none, or use another key.",
+    ),
+    row(
+        "invalid_api_key",
+        403,
+        "Invalid API key",
+        "Invalid API Key",
+        "The key is malformed, unknown, revoked, expired or not meant for this address, or its owner is inactive.",
+    ),
+    row(
+        "step_up_required",
+        403,
+        "Step-up required",
+        "Confirm your password first",
+        "Send the password to POST /auth/step-up, or sign in anew, and try again within 15 minutes.",
+    ),
+    row(
+        "cross_site",
+        403,
+        "Cross-site request",
+        "A page of another site sent this",
+        "Send it from the API's own origin, list the page's origin in session.allowed_origins, or use a bearer token.",
     ),
     row("not_found", 404, "Not found", "Not Found", "Check the path and the id."),
     row(
@@ -151,6 +177,22 @@ pub const PROBLEMS: &[ProblemRow] = &[
         "The last active superadmin cannot be removed",
         "Make another superadmin first.",
     ),
+    row(
+        "role_exists",
+        409,
+        "Role exists",
+        "There is a role of this name",
+        "Choose another name, or change that role.",
+    ),
+    row("role_in_use", 409, "Role in use", "Somebody has this role", "Take it from its holders first."),
+    row("name_taken", 409, "Name taken", "There is a service account of this name", "Choose another name."),
+    row(
+        "too_many_api_keys",
+        409,
+        "Too many API keys",
+        "The owner has 100 live keys",
+        "Revoke one that is no longer used.",
+    ),
     row("body_too_large", 413, "Body too large", "The body is longer than 64 KiB", "Send a shorter body."),
     row(
         "unsupported_media_type",
@@ -172,6 +214,13 @@ pub const PROBLEMS: &[ProblemRow] = &[
         "Invalid fields",
         "Some fields are not valid",
         "The errors member names each field and what is wrong with it.",
+    ),
+    row(
+        "rate_limited",
+        429,
+        "Too many requests",
+        "Too many requests",
+        "Wait as long as Retry-After says. Nothing was looked at: a right password gets the same answer.",
     ),
     row(
         "headers_too_large",
@@ -220,6 +269,14 @@ impl AuthError {
             Self::WrongPassword => "wrong_password",
             Self::InsufficientPermissions => "insufficient_permissions",
             Self::InsufficientScope(_) => "insufficient_scope",
+            Self::StepUpRequired => "step_up_required",
+            Self::CrossSite => "cross_site",
+            Self::MissingApiKey => "missing_api_key",
+            Self::InvalidApiKey => "invalid_api_key",
+            Self::TooManyApiKeys => "too_many_api_keys",
+            Self::RoleExists => "role_exists",
+            Self::RoleInUse => "role_in_use",
+            Self::NameTaken => "name_taken",
             Self::InvalidSetupToken => "invalid_setup_token",
             Self::LastSuperadmin => "last_superadmin",
             Self::NotFound => "not_found",
@@ -231,6 +288,7 @@ impl AuthError {
             Self::InvalidFields(_) => "invalid_fields",
             Self::InvalidCursor => "invalid_cursor",
             Self::UntrustedHost => "untrusted_host",
+            Self::RateLimited { .. } => "rate_limited",
             Self::Busy { .. } => "busy",
             Self::Unavailable(_) => "unavailable",
             Self::Internal { .. } => "internal_error",
@@ -268,10 +326,18 @@ impl AuthError {
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Busy { retry_after } => Some(*retry_after),
+            Self::Busy { retry_after } | Self::RateLimited { retry_after, .. } => Some(*retry_after),
             Self::Unavailable(_) => Some(Duration::from_secs(5)),
             _ => None,
         }
+    }
+
+    /// What limit was reached, and when there is room again (draft-ietf-httpapi-ratelimit-headers).
+    fn rate_limit(&self) -> Option<(HeaderValue, HeaderValue)> {
+        let Self::RateLimited { policy, quota, window, retry_after } = self else { return None };
+        let declared = format!("\"{policy}\";q={quota};w={}", window.as_secs());
+        let state = format!("\"{policy}\";r=0;t={}", retry_after.as_secs());
+        Some((HeaderValue::from_str(&declared).ok()?, HeaderValue::from_str(&state).ok()?))
     }
 
     fn body(&self, row: &ProblemRow) -> Value {
@@ -314,6 +380,10 @@ impl IntoResponse for AuthError {
         if let Some(wait) = self.retry_after() {
             headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }
+        if let Some((policy, state)) = self.rate_limit() {
+            headers.insert(RATE_LIMIT_POLICY, policy);
+            headers.insert(RATE_LIMIT, state);
+        }
         if matches!(self, Self::Internal { .. } | Self::Unavailable(_)) {
             response.extensions_mut().insert(InternalCause(self.to_string()));
         }
@@ -339,7 +409,15 @@ mod tests {
             AuthError::RegistrationClosed,
             AuthError::WrongPassword,
             AuthError::InsufficientPermissions,
-            AuthError::InsufficientScope("profile:write"),
+            AuthError::InsufficientScope("profile:write".to_owned()),
+            AuthError::StepUpRequired,
+            AuthError::CrossSite,
+            AuthError::MissingApiKey,
+            AuthError::InvalidApiKey,
+            AuthError::TooManyApiKeys,
+            AuthError::RoleExists,
+            AuthError::RoleInUse,
+            AuthError::NameTaken,
             AuthError::InvalidSetupToken,
             AuthError::LastSuperadmin,
             AuthError::NotFound,
@@ -355,6 +433,12 @@ mod tests {
             )]),
             AuthError::InvalidCursor,
             AuthError::UntrustedHost,
+            AuthError::RateLimited {
+                policy: "sign_in_source",
+                quota: 30,
+                window: Duration::from_secs(60),
+                retry_after: Duration::from_secs(41),
+            },
             AuthError::Busy { retry_after: Duration::from_millis(2500) },
             AuthError::Unavailable("SECRET connection text".to_owned()),
             AuthError::internal("insert user", "SECRET sql text"),
@@ -369,7 +453,7 @@ mod tests {
             let body = serde_json::to_string(&error.body(&row)).unwrap();
             let response = error.into_response();
             wire.push_str(&format!("{} {body}\n", response.status().as_u16()));
-            for name in [WWW_AUTHENTICATE, RETRY_AFTER] {
+            for name in [WWW_AUTHENTICATE, RETRY_AFTER, RATE_LIMIT_POLICY, RATE_LIMIT] {
                 if let Some(value) = response.headers().get(&name) {
                     wire.push_str(&format!("    {name}: {}\n", value.to_str().unwrap()));
                 }

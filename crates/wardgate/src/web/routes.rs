@@ -16,8 +16,16 @@ use crate::kernel::error::AuthError;
 pub enum Access {
     /// Everybody. A credential beside it is ignored.
     Public,
-    /// Whoever is signed in.
+    /// Whoever has a good credential.
     SignedIn,
+    /// Whoever has this permission, by a credential that leaves it.
+    Permission(&'static str),
+    /// As [`Permission`](Self::Permission), and has signed in or stepped up within 15 minutes.
+    SteppedUp(&'static str),
+    /// Whoever presents an API key itself.
+    ApiKeyHolder,
+    /// Whoever has a good credential, as a proxy asks; every refusal is 401 or 403.
+    ForwardAuth,
     /// Whoever holds a bearer token or a refresh token.
     TokenHolder,
 }
@@ -38,6 +46,13 @@ pub(crate) struct Route<S> {
     pub(crate) endpoint: Endpoint,
     pub(crate) operation: Operation,
     handler: MethodRouter<S>,
+}
+
+impl<S> Route<S> {
+    /// Puts what holds the route to its [`Access`] around its handler.
+    pub(crate) fn guarded(self, guard: impl FnOnce(MethodRouter<S>, Access) -> MethodRouter<S>) -> Self {
+        Self { handler: guard(self.handler, self.endpoint.access), ..self }
+    }
 }
 
 /// Declares a route. `method` is one of the five that have handlers here.

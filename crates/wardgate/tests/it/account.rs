@@ -4,6 +4,16 @@ use serde_json::json;
 
 use crate::support::{PASSWORD, TestGate};
 
+const USER_PERMISSIONS: &[&str] = &[
+    "api_keys:read",
+    "api_keys:write",
+    "password:write",
+    "profile:read",
+    "profile:write",
+    "sessions:read",
+    "sessions:write",
+];
+
 #[tokio::test]
 async fn registering_gives_a_user_that_can_sign_in() {
     let t = TestGate::new().await;
@@ -18,10 +28,7 @@ async fn registering_gives_a_user_that_can_sign_in() {
     assert_eq!((&tokens.body["token_type"], &tokens.body["expires_in"]), (&json!("bearer"), &json!(900)));
     let me = t.get("/auth/me").bearer(&tokens.str("access_token")).send().await.expect(200);
     assert_eq!(me.body["id"], user.body["id"]);
-    assert_eq!(
-        (&me.body["tenant"], &me.body["permissions"]),
-        (&json!("default"), &json!(["profile:read", "profile:write"]))
-    );
+    assert_eq!((&me.body["tenant"], &me.body["permissions"]), (&json!("default"), &json!(USER_PERMISSIONS)));
 }
 
 #[tokio::test]
@@ -56,8 +63,12 @@ async fn every_fault_of_a_registration_is_told_at_once_and_nothing_is_made() {
         pointers,
         ["#/email", "#/password", "#/name", "#/email_verified", "#/role"].map(str::to_owned)
     );
-    let (users, _) =
-        t.gate.accounts().list(wardgate::TenantId::DEFAULT, wardgate::PageRequest::FIRST).await.unwrap();
+    let (users, _) = t
+        .gate
+        .accounts()
+        .list(wardgate::TenantId::DEFAULT, wardgate::UserFilter::default(), wardgate::PageRequest::FIRST)
+        .await
+        .unwrap();
     assert!(users.is_empty());
 }
 

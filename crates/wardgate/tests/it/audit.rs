@@ -3,7 +3,7 @@
 use serde_json::json;
 use wardgate::{Actor, AuditEvent, BuiltinRole, TenantId};
 
-use crate::support::{PASSWORD, TestGate};
+use crate::support::{PASSWORD, Reply, TestGate};
 
 async fn newest(t: &TestGate) -> AuditEvent {
     t.gate.audit().newest(1).await.unwrap().remove(0)
@@ -54,23 +54,19 @@ async fn each_event_leaves_exactly_one_record() {
     alice.post("/auth/logout").send().await.expect(204);
     expect("session.ended", "success", &me).await;
     t.tick();
-    t.gate
-        .lifecycle()
-        .set_role(tenant, alice.id, BuiltinRole::Admin, Actor::CommandLine, &source)
-        .await
-        .unwrap();
+    t.set_roles(alice.id, &["admin"]).await.unwrap();
     expect("user.roles_changed", "success", "command_line").await;
     t.tick();
-    t.gate.lifecycle().disable(tenant, alice.id, Actor::CommandLine, &source).await.unwrap();
+    t.disable(alice.id).await;
     expect("user.disabled", "success", "command_line").await;
     t.tick();
-    t.gate.lifecycle().enable(tenant, alice.id, Actor::CommandLine, &source).await.unwrap();
+    t.enable(alice.id).await;
     expect("user.enabled", "success", "command_line").await;
     t.tick();
     t.gate.keys().rotate(tenant, Actor::CommandLine, &source).await.unwrap();
     expect("signing_key.created", "success", "command_line").await;
     t.tick();
-    t.gate.lifecycle().delete(tenant, alice.id, Actor::CommandLine, &source).await.unwrap();
+    t.delete(alice.id).await.unwrap();
     expect("user.deleted", "success", "command_line").await;
 }
 
@@ -144,4 +140,115 @@ async fn following_the_log_misses_nothing_and_repeats_nothing() {
     let more = t.gate.audit().since(seen.position()).await.unwrap();
     assert_eq!(more.len(), 3);
     assert!(more.windows(2).all(|pair| pair[0].position() < pair[1].position()));
+}
+
+/// The actions of a page, and its cursor.
+fn page(reply: &Reply) -> (Vec<String>, Option<String>) {
+    let items = reply.body["items"].as_array().unwrap();
+    let actions = items.iter().map(|item| item["action"].as_str().unwrap().to_owned()).collect();
+    (actions, reply.body["next_cursor"].as_str().map(str::to_owned))
+}
+
+#[tokio::test]
+async fn an_administrator_reads_the_log_filtered_and_in_pages() {
+    let t = TestGate::new().await;
+    let admin = t.user("root").role(BuiltinRole::Admin).signed_in().await;
+    t.tick();
+    let first = t.now();
+    let mut alice = t.user("alice").registered().await;
+    t.tick();
+    alice.log_in("wrong password").await.expect(401);
+    t.tick();
+    let signed_in_at = t.now();
+    alice.sign_in().await;
+    t.tick();
+    let query = |query: String| admin.get(&format!("/admin/audit?{query}"));
+    let (actions, next) = page(&query(format!("from={first}")).send().await.expect(200));
+    assert_eq!(actions, ["session.signed_in", "session.signed_in", "user.registered"]);
+    assert_eq!(next, None);
+    // The end is left out, the beginning is not.
+    let (actions, _) = page(&query(format!("from={first}&to={signed_in_at}")).send().await.expect(200));
+    assert_eq!(actions.len(), 2);
+    for (narrowed, count) in [
+        (format!("actor={}", alice.id), 1),
+        (format!("target={}", alice.id), 1),
+        ("action=session.signed_in".to_owned(), 3),
+        ("action=session.signed_in&outcome=refused".to_owned(), 1),
+        (format!("action=session.signed_in&actor={}&from={signed_in_at}", alice.id), 1),
+        ("actor=nobody".to_owned(), 0),
+    ] {
+        let reply = query(narrowed.clone()).send().await.expect(200);
+        assert_eq!(page(&reply).0.len(), count, "{narrowed}: {reply:#?}");
+    }
+    let whole = query("limit=200".to_owned()).send().await.expect(200);
+    let record = &whole.body["items"][0];
+    let fields: Vec<&str> = record.as_object().unwrap().keys().map(String::as_str).collect();
+    let expected =
+        ["action", "actor", "at", "id", "outcome", "request_id", "source", "target", "tenant", "user_agent"];
+    assert_eq!(fields, expected);
+    assert_eq!(record["tenant"], "default");
+    let (mut paged, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let reply = query(format!("limit=2&cursor={cursor}")).send().await.expect(200);
+        paged.extend(reply.body["items"].as_array().unwrap().clone());
+        match page(&reply).1 {
+            Some(next) => cursor = next,
+            None => break,
+        }
+    }
+    assert_eq!(&paged, whole.body["items"].as_array().unwrap());
+}
+
+#[tokio::test]
+async fn a_cursor_of_the_log_is_good_for_its_own_filter_only() {
+    // S-107
+    let t = TestGate::new().await;
+    let admin = t.user("root").role(BuiltinRole::Admin).signed_in().await;
+    let reply = admin.get("/admin/audit?limit=1&outcome=success").send().await.expect(200);
+    let cursor = page(&reply).1.unwrap();
+    admin.get(&format!("/admin/audit?outcome=success&cursor={cursor}")).send().await.expect(200);
+    for other in
+        ["", "outcome=refused&", "outcome=success&actor=system&", "outcome=success&to=2030-01-01T00:00:00Z&"]
+    {
+        let path = format!("/admin/audit?{other}cursor={cursor}");
+        admin.get(&path).send().await.refused(400, "invalid_cursor");
+    }
+    admin.get("/admin/audit?outcome=success&cursor=AAAA").send().await.refused(400, "invalid_cursor");
+}
+
+#[tokio::test]
+async fn a_filter_that_cannot_be_meant_is_refused_by_name() {
+    let t = TestGate::new().await;
+    let admin = t.user("root").role(BuiltinRole::Admin).signed_in().await;
+    for (query, field) in [
+        ("from=yesterday", "#/from"),
+        ("to=2026-01-01", "#/to"),
+        ("action=user.sneezed", "#/action"),
+        ("outcome=maybe", "#/outcome"),
+        ("actor=a%00b", "#/actor"),
+        ("target=%1b", "#/target"),
+        ("limit=0", "#/limit"),
+        ("limit=201", "#/limit"),
+        ("actr=system", "#/actr"),
+        ("actor=a&actor=b", "#/actor"),
+        ("actor=%ff", "#"),
+    ] {
+        let path = format!("/admin/audit?{query}");
+        let reply = admin.get(&path).send().await.refused(422, "invalid_fields");
+        assert_eq!(reply.body["errors"][0]["pointer"], field, "{query}: {reply:#?}");
+    }
+}
+
+#[tokio::test]
+async fn only_who_may_read_the_log_reads_it() {
+    // S-101
+    let t = TestGate::new().await;
+    let alice = t.user("alice").signed_in().await;
+    for path in ["/admin/audit", "/admin/audit?limit=0"] {
+        alice.get(path).send().await.refused(403, "insufficient_permissions");
+    }
+    let admin = t.user("root").role(BuiltinRole::Admin).registered().await;
+    let form = format!("username={}&password=correct+horse+battery+staple&scope=profile:read", admin.email);
+    let limited = t.post("/auth/login").form(&form).send().await.expect(200).str("access_token");
+    t.get("/admin/audit").bearer(&limited).send().await.refused(403, "insufficient_scope");
 }

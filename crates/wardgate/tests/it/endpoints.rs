@@ -3,57 +3,179 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use wardgate::{Access, Wardgate};
+use wardgate::{Access, BuiltinRole, Endpoint, Wardgate};
 
-use crate::support::TestGate;
+use crate::support::{PASSWORD, Reply, Request, TestGate};
 
-/// What anybody may call. A new route is not in it, so it must refuse strangers or be added here on purpose.
-const PUBLIC: &[&str] = &[
-    "GET /.well-known/jwks.json",
-    "GET /healthz",
-    "GET /readyz",
-    "GET /setup",
-    "GET /setup/setup.css",
-    "GET /setup/setup.js",
-    "POST /auth/login",
-    "POST /auth/refresh",
-    "POST /auth/register",
-    "POST /auth/setup",
+/// Every route, with the weakest of those who may call it. A new route fails the test until it is entered here.
+const ROUTES: &[(&str, Weakest)] = &[
+    ("DELETE /admin/roles/{name}", Admin),
+    ("DELETE /admin/service-accounts/{id}", Admin),
+    ("DELETE /admin/service-accounts/{id}/api-keys/{key}", Admin),
+    ("DELETE /admin/users/{id}", Admin),
+    ("DELETE /admin/users/{id}/sessions", Admin),
+    ("DELETE /auth/api-keys/{id}", User),
+    ("DELETE /auth/session", SignedIn),
+    ("DELETE /auth/sessions/{id}", User),
+    ("GET /.well-known/jwks.json", Anybody),
+    ("GET /admin/audit", Admin),
+    ("GET /admin/roles", Admin),
+    ("GET /admin/roles/{name}", Admin),
+    ("GET /admin/service-accounts", Admin),
+    ("GET /admin/service-accounts/{id}", Admin),
+    ("GET /admin/service-accounts/{id}/api-keys", Admin),
+    ("GET /admin/users", Admin),
+    ("GET /admin/users/{id}", Admin),
+    ("GET /auth/api-keys", User),
+    ("GET /auth/me", SignedIn),
+    ("GET /auth/session", SignedIn),
+    ("GET /auth/sessions", User),
+    ("GET /auth/verify", SignedIn),
+    ("GET /healthz", Anybody),
+    ("GET /readyz", Anybody),
+    ("GET /setup", Anybody),
+    ("GET /setup/setup.css", Anybody),
+    ("GET /setup/setup.js", Anybody),
+    ("PATCH /admin/roles/{name}", Admin),
+    ("PATCH /admin/service-accounts/{id}", Admin),
+    ("PATCH /admin/users/{id}", Admin),
+    ("PATCH /auth/api-keys/{id}", User),
+    ("PATCH /auth/me", User),
+    ("POST /admin/roles", Admin),
+    ("POST /admin/service-accounts", Admin),
+    ("POST /admin/service-accounts/{id}/api-keys", Admin),
+    ("POST /admin/service-accounts/{id}/api-keys/{key}/rotate", Admin),
+    ("POST /admin/users", Admin),
+    ("POST /auth/api-keys", User),
+    ("POST /auth/api-keys/{id}/rotate", User),
+    ("POST /auth/api-keys/{id}/token", KeyHolder),
+    ("POST /auth/login", Anybody),
+    ("POST /auth/logout", SignedIn),
+    ("POST /auth/password", User),
+    ("POST /auth/refresh", Anybody),
+    ("POST /auth/register", Anybody),
+    ("POST /auth/session", Anybody),
+    ("POST /auth/setup", Anybody),
+    ("POST /auth/step-up", SignedIn),
 ];
 
-fn concrete(path: &str) -> String {
-    path.replace("{id}", "ses_00000000000070008000000000000000")
+/// Ordered: whoever is not weaker passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Weakest {
+    Anybody,
+    /// With an account and no role at all.
+    SignedIn,
+    User,
+    Admin,
+    Superadmin,
+    /// Nobody by a bearer token, of whatever role.
+    KeyHolder,
+}
+
+use Weakest::{Admin, Anybody, KeyHolder, SignedIn, Superadmin, User};
+
+/// The path with ids of nothing.
+pub(crate) fn concrete(path: &str) -> String {
+    let id = match path {
+        path if path.starts_with("/admin/users") => "usr_00000000000070008000000000000000",
+        path if path.starts_with("/auth/api-keys") => "key_00000000000070008000000000000000",
+        path if path.starts_with("/admin/service-accounts") => "svc_00000000000070008000000000000000",
+        _ => "ses_00000000000070008000000000000000",
+    };
+    path.replace("{id}", id)
+        .replace("{name}", "nothing")
+        .replace("{key}", "key_00000000000070008000000000000000")
+}
+
+/// The request with a body where the route reads one; the body itself is refused as late as any.
+fn request(t: &TestGate, endpoint: &Endpoint) -> Request {
+    let request = t.request(endpoint.method.as_str(), &concrete(endpoint.path));
+    let reads_nothing =
+        endpoint.method == "GET" || endpoint.method == "DELETE" || endpoint.path == "/auth/logout";
+    if reads_nothing { request } else { request.json(&json!({ "no_such_field": 1 })) }
+}
+
+fn says(reply: &Reply, codes: &[&str]) -> bool {
+    reply.body["code"].as_str().is_some_and(|code| codes.contains(&code))
+}
+
+fn name(endpoint: &Endpoint) -> String {
+    format!("{} {}", endpoint.method, endpoint.path)
 }
 
 #[tokio::test]
-async fn every_route_that_is_not_public_refuses_strangers() {
-    // S-016
+async fn every_route_admits_exactly_those_it_is_for() {
+    // S-016, S-101
     let t = TestGate::new().await;
-    let mut open = BTreeSet::new();
-    for endpoint in Wardgate::endpoints() {
-        let name = format!("{} {}", endpoint.method, endpoint.path);
-        let path = concrete(endpoint.path);
-        let body = json!({ "name": "x", "current_password": "x", "new_password": "x" });
-        let request = t.request(endpoint.method.as_str(), &path);
-        let request =
-            if endpoint.method == "GET" || endpoint.method == "DELETE" || name == "POST /auth/logout" {
-                request
-            } else {
-                request.json(&body)
-            };
-        let reply = request.send().await;
-        if reply.body["code"] != "missing_credential" {
-            open.insert(name.clone());
-        }
-        assert_eq!(open.contains(&name), endpoint.access == Access::Public, "{name}: {reply:?}");
-        let stale = t.request(endpoint.method.as_str(), &path).bearer("stale").send().await;
+    let people = [
+        (SignedIn, t.user("nobody").signed_in().await),
+        (User, t.user("user").signed_in().await),
+        (Admin, t.user("admin").role(BuiltinRole::Admin).signed_in().await),
+        (Superadmin, t.user("root").role(BuiltinRole::Superadmin).signed_in().await),
+    ];
+    t.set_roles(people[0].1.id, &[]).await.unwrap();
+    let mut routes: Vec<_> = Wardgate::endpoints();
+    routes.sort_by_key(name);
+    let listed: Vec<_> = ROUTES.iter().map(|(route, _)| (*route).to_owned()).collect();
+    assert_eq!(routes.iter().map(name).collect::<Vec<_>>(), listed);
+    for (endpoint, (route, weakest)) in routes.iter().zip(ROUTES) {
+        let anonymous = request(&t, endpoint).send().await;
         assert_eq!(
-            stale.status == 401 && stale.body["code"] == "invalid_credential",
-            endpoint.access != Access::Public,
-            "{name}"
+            says(&anonymous, &["missing_credential", "missing_api_key"]),
+            *weakest != Anybody,
+            "{route}: {anonymous:?}"
         );
+        let stale = request(&t, endpoint).bearer("stale").send().await;
+        assert_eq!(stale.body["code"] == "invalid_credential", *weakest != Anybody, "{route}: {stale:?}");
+        for (role, person) in &people {
+            // A logout ends the session, so each has one of its own.
+            let access = match route {
+                &"POST /auth/logout" | &"DELETE /auth/session" => {
+                    person.log_in(PASSWORD).await.expect(200).str("access_token")
+                }
+                _ => person.access.clone(),
+            };
+            let reply = request(&t, endpoint).bearer(&access).send().await;
+            let refused = says(&reply, &["insufficient_permissions", "missing_api_key"]);
+            assert_eq!(refused, role < weakest, "{route} as {role:?}: {reply:?}");
+            assert!(
+                refused || ![401, 403].contains(&reply.status.as_u16()),
+                "{route} as {role:?}: {reply:?}"
+            );
+        }
     }
-    assert_eq!(open.into_iter().collect::<Vec<_>>(), PUBLIC);
+}
+
+#[tokio::test]
+async fn what_asks_for_a_fresh_sign_in_gets_one() {
+    let t = TestGate::new().await;
+    let alice = t.user("alice").role(BuiltinRole::Superadmin).signed_in().await;
+    let stepped_up =
+        || Wardgate::endpoints().into_iter().filter(|e| matches!(e.access, Access::SteppedUp(_)));
+    assert!(stepped_up().count() > 0);
+    t.advance(std::time::Duration::from_secs(15 * 60 - 1));
+    let refreshed = alice.present(&alice.refresh).await.expect(200);
+    for endpoint in stepped_up() {
+        let reply = request(&t, &endpoint).bearer(&alice.access).send().await;
+        assert_ne!(reply.body["code"], "step_up_required", "{}", name(&endpoint));
+    }
+    t.advance(std::time::Duration::from_secs(1));
+    // A refresh proves nothing: whoever holds the token has it.
+    let access = refreshed.str("access_token");
+    for endpoint in stepped_up() {
+        request(&t, &endpoint).bearer(&access).send().await.refused(403, "step_up_required");
+    }
+    let step_up =
+        |password: &str| t.post("/auth/step-up").bearer(&access).json(&json!({ "password": password }));
+    step_up("wrong").send().await.refused(403, "wrong_password");
+    for endpoint in stepped_up() {
+        request(&t, &endpoint).bearer(&access).send().await.refused(403, "step_up_required");
+    }
+    step_up(PASSWORD).send().await.expect(204);
+    for endpoint in stepped_up() {
+        let reply = request(&t, &endpoint).bearer(&access).send().await;
+        assert_ne!(reply.body["code"], "step_up_required", "{}", name(&endpoint));
+    }
 }
 
 #[tokio::test]
@@ -85,13 +207,14 @@ async fn other_methods_are_405_and_say_which_are_allowed() {
 async fn head_is_guarded_as_get_and_reading_changes_nothing() {
     // S-052, S-134
     let t = TestGate::new().await;
-    let alice = t.user("alice").signed_in().await;
+    let alice = t.user("alice").role(BuiltinRole::Superadmin).signed_in().await;
     let before = t.gate.audit().newest(200).await.unwrap().len();
     for endpoint in Wardgate::endpoints().into_iter().filter(|endpoint| endpoint.method == "GET") {
         let anonymous = t.request("HEAD", &concrete(endpoint.path)).send().await;
         assert_eq!(anonymous.status == 401, endpoint.access != Access::Public, "{}", endpoint.path);
         assert!(anonymous.text.is_empty());
-        alice.request("HEAD", &concrete(endpoint.path)).send().await.expect(200);
+        let found = if endpoint.path.contains('{') { 404 } else { 200 };
+        alice.request("HEAD", &concrete(endpoint.path)).send().await.expect(found);
         alice.request("OPTIONS", &concrete(endpoint.path)).send().await;
     }
     assert_eq!(t.gate.audit().newest(200).await.unwrap().len(), before);

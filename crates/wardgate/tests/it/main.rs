@@ -9,13 +9,19 @@
 )]
 
 mod account;
+mod api_keys;
 mod audit;
+mod audit_chain;
 mod bad_input;
+mod browser;
 mod endpoints;
 mod keys;
 mod lifecycle;
+mod limits;
+mod races;
 mod refresh;
 mod require;
+mod roles;
 mod sessions;
 mod setup;
 mod signin;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use wardgate::{Actor, BuiltinRole, TenantId};
+use wardgate::{BuiltinRole, TenantId};
 
 use crate::support::{Reply, TestGate};
 
@@ -189,19 +189,14 @@ async fn idle_and_absolute_limits_both_hold() {
 async fn a_refresh_sees_what_was_taken_away() {
     // S-042
     let t = TestGate::new().await;
-    let (tenant, source) = (TenantId::DEFAULT, t.gate.own_source());
     let boss = t.user("boss").role(BuiltinRole::Admin).signed_in().await;
     assert_eq!(t.claims(&boss.access)["roles"], json!(["admin"]));
-    t.gate
-        .lifecycle()
-        .set_role(tenant, boss.id, BuiltinRole::User, Actor::CommandLine, &source)
-        .await
-        .unwrap();
+    t.set_roles(boss.id, &["user"]).await.unwrap();
     let reply = boss.present(&boss.refresh).await.expect(200);
     assert_eq!(t.claims(&reply.str("access_token"))["roles"], json!(["user"]));
-    t.gate.lifecycle().disable(tenant, boss.id, Actor::CommandLine, &source).await.unwrap();
+    t.disable(boss.id).await;
     boss.present(&reply.str("refresh_token")).await.refused(401, "invalid_refresh_token");
-    t.gate.lifecycle().enable(tenant, boss.id, Actor::CommandLine, &source).await.unwrap();
+    t.enable(boss.id).await;
     boss.present(&reply.str("refresh_token")).await.refused(401, "invalid_refresh_token");
 }
 

@@ -22,12 +22,11 @@ async fn hello(
 }
 
 async fn twice(_: CurrentUser, admin: Require<Admin>) -> String {
-    admin.0.user().email.to_string()
+    admin.0.principal().subject.to_string()
 }
 
 fn app(t: &TestGate) -> Router {
-    let guarded =
-        Router::new().route("/sub/tree", get(async || "in")).layer(t.gate.require_role(BuiltinRole::Admin));
+    let guarded = Router::new().route("/sub/tree", get(async || "in")).layer(t.gate.require_role("admin"));
     Router::new()
         .route("/hello", get(hello))
         .route("/me", get(async |user: CurrentUser| user.user().email.to_string()))

@@ -27,7 +27,7 @@ Every refusal is a problem as of RFC 9457, `application/problem+json`, never cac
 
 Decide by `code`: it never changes. `title` is for people and may be reworded; `detail` is where a FastAPI client looks, and
 some errors put something more precise there than the table shows. `errors` is there for `invalid_fields` only and points to
-each field (RFC 6901). A 401 has `WWW-Authenticate: Bearer` (RFC 6750), a 503 `Retry-After` in seconds. The header
+each field (RFC 6901). A 401 has `WWW-Authenticate: Bearer` (RFC 6750), a 429 or 503 `Retry-After` in seconds. The header
 `X-Request-Id` names the request in the server's log.
 
 | status | code | title | detail | what to do |

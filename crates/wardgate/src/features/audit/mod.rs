@@ -1,10 +1,17 @@
-//! The audit log: every security event is one record, in the transaction of the change.
+//! The audit log: every security event is one record, in the transaction of the change. Afterwards it is linked to the
+//! record before it, so that nobody changes the past unseen.
 
+mod chain;
+mod export;
+pub(crate) mod http;
 mod model;
+mod seal;
 mod service;
 mod store;
+mod verify;
 
+pub use export::AuditExport;
 pub(crate) use model::Entry;
-pub use model::{Action, Actor, AuditEvent, Outcome};
+pub use model::{Action, Actor, AuditCheck, AuditEvent, AuditFilter, BrokenRecord, ChainFault, Outcome};
 pub use service::Audit;
-pub(crate) use service::record;
+pub(crate) use service::{AuditSettings, record};

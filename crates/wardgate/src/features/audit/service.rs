@@ -2,12 +2,15 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Duration;
 
-use wardgate_crypto::SubKey;
+use wardgate_crypto::{MasterKey, SubKey};
 use wardgate_store::{StoreError, Tx};
 
-use super::model::{Action, Actor, AuditEvent, Entry, Outcome};
-use super::store;
+use super::chain::Chain;
+use super::export::AuditExport;
+use super::model::{Action, Actor, AuditCheck, AuditEvent, AuditFilter, Entry, Outcome};
+use super::{seal, store, verify};
 use crate::environment::Environment;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{AuditEventId, TenantId};
@@ -18,11 +21,21 @@ use crate::kernel::source::Source;
 pub struct Audit {
     env: Arc<Environment>,
     identifier_key: SubKey,
+    chain: Arc<Chain>,
+    settings: AuditSettings,
+}
+
+/// What a gate does with its log.
+#[derive(Default)]
+pub(crate) struct AuditSettings {
+    /// How long records are kept; zero keeps all.
+    pub(crate) retention: Duration,
 }
 
 impl Audit {
-    pub(crate) fn new(env: Arc<Environment>, identifier_key: SubKey) -> Self {
-        Self { env, identifier_key }
+    pub(crate) fn new(env: Arc<Environment>, master: &MasterKey, settings: AuditSettings) -> Self {
+        let identifier_key = master.derive("wardgate audit identifiers");
+        Self { env, identifier_key, chain: Arc::new(Chain::new(master)), settings }
     }
 
     /// A record of something done, to be written by [`record`] inside the change's transaction.
@@ -41,6 +54,17 @@ impl Audit {
         self.entry(source, actor, action, Some(target.to_string()), Outcome::Refused)
     }
 
+    /// A record of `count` refusals of one kind, from one network in one minute.
+    pub(crate) fn refused_several(
+        &self,
+        source: &Source,
+        action: Action,
+        target: impl Display,
+        count: i64,
+    ) -> Entry {
+        Entry { count: Some(count), ..self.refused(source, Actor::Anonymous, action, target) }
+    }
+
     fn entry(
         &self,
         source: &Source,
@@ -51,7 +75,7 @@ impl Audit {
     ) -> Entry {
         let at = self.env.now();
         let id = AuditEventId::new(at, self.env.random());
-        Entry { id, at, actor, action, target, outcome, source: source.clone() }
+        Entry { id, at, actor, action, target, outcome, source: source.clone(), count: None }
     }
 
     /// How a typed identifier is written down: a keyed digest, alike for known and unknown addresses, so
@@ -74,9 +98,29 @@ impl Audit {
 
     /// The `limit` newest records of the default tenant, oldest first.
     pub async fn newest(&self, limit: u32) -> Result<Vec<AuditEvent>, AuthError> {
-        let mut events = self.list(PageRequest { limit, after: None }).await?;
+        let page = PageRequest { limit, after: None };
+        let (mut events, _) = self.list(TenantId::DEFAULT, AuditFilter::default(), page).await?;
         events.reverse();
         Ok(events)
+    }
+
+    /// A page of the tenant's records that `filter` lets pass, newest first, and where the next one begins.
+    pub async fn list(
+        &self,
+        tenant: TenantId,
+        filter: AuditFilter,
+        page: PageRequest,
+    ) -> Result<(Vec<AuditEvent>, Option<Position>), AuthError> {
+        let rows = self
+            .env
+            .db
+            .read(tenant.into(), (filter, page), |tx, (filter, page)| {
+                Box::pin(async move {
+                    Ok::<_, AuthError>(store::list_newest(tx, page.start(), filter, page.fetch()).await?)
+                })
+            })
+            .await?;
+        Ok(page.split(rows, AuditEvent::position))
     }
 
     /// What came after `seen`, oldest first, at most a page: how `audit tail --follow` goes on.
@@ -94,13 +138,43 @@ impl Audit {
             .await
     }
 
-    async fn list(&self, page: PageRequest) -> Result<Vec<AuditEvent>, AuthError> {
-        self.env
-            .db
-            .read(TenantId::DEFAULT.into(), page, |tx, page| {
-                Box::pin(async move { Ok(store::list_newest(tx, page.start(), page.limit.into()).await?) })
-            })
-            .await
+    /// Gives every committed record its place in the chain; how many. A built gate does this each second.
+    ///
+    /// # Errors
+    /// A chain whose signed end is missing or forged is not gone on with.
+    pub async fn seal(&self, tenant: TenantId) -> Result<u64, AuthError> {
+        seal::seal(&self.env, &self.chain, tenant, usize::MAX).await
+    }
+
+    /// Seals what is left when a gate closes, unless it is so much that the end would have to wait.
+    pub(crate) async fn seal_rest(&self, tenant: TenantId) -> Result<u64, AuthError> {
+        const BATCHES: usize = 2;
+        seal::seal(&self.env, &self.chain, tenant, BATCHES).await
+    }
+
+    /// Goes through the whole chain and names the first record that does not hold; changes nothing. `progress`
+    /// gets, page by page, the number reached and the last one.
+    pub async fn verify(
+        &self,
+        tenant: TenantId,
+        progress: impl FnMut(i64, i64) + Send,
+    ) -> Result<AuditCheck, AuthError> {
+        verify::verify(&self.env, &self.chain, tenant, progress).await
+    }
+
+    /// Begins an export of what `filter` lets pass, oldest first. Seals first; a chain that cannot be gone on with
+    /// is exported all the same, for somebody has to look into it.
+    pub async fn export(&self, tenant: TenantId, filter: AuditFilter) -> Result<AuditExport, AuthError> {
+        let unsealable = self.seal(tenant).await.is_err();
+        AuditExport::begin(Arc::clone(&self.env), tenant, filter, unsealable).await
+    }
+
+    /// Removes what is older than the configured retention; how many.
+    pub(crate) async fn remove_old(&self, tenant: TenantId) -> Result<u64, AuthError> {
+        if self.settings.retention.is_zero() {
+            return Ok(0);
+        }
+        seal::remove_old(&self.env, &self.chain, tenant, self.settings.retention).await
     }
 }
 

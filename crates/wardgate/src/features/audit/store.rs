@@ -1,24 +1,89 @@
 //! SQL of `audit_events`.
 
+use uuid::Uuid;
 use wardgate_store::{FromRow, Row, Sql, StoreError, Tx, params, sql};
 
-use super::model::{AuditEvent, Entry};
+use super::model::{Action, AuditEvent, AuditFilter, Entry, Link, Outcome, Place, PlaceKind, SealedEvent};
 use crate::features::tenants::DEFAULT_SLUG;
+use crate::kernel::ids::AuditEventId;
 use crate::kernel::page::Position;
 use crate::kernel::source::Source;
 
 const INSERT: Sql = sql!(
-    "INSERT INTO audit_events (tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+    "INSERT INTO audit_events (tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id, count) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
 );
+// An empty text stands for "any": PostgreSQL wants to know the type of a parameter, and a NULL has none.
 const LIST_NEWEST: Sql = sql!(
-    "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id FROM audit_events \
-     WHERE tenant_id = $1 AND (at, id) < ($2, $3) ORDER BY at DESC, id DESC LIMIT $4"
+    "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id, count FROM audit_events \
+     WHERE tenant_id = $1 AND (at, id) < ($2, $3) AND at >= $4 AND ($5 = '' OR actor = $5) \
+     AND ($6 = '' OR target = $6) AND ($7 = '' OR action = $7) AND ($8 = '' OR outcome = $8) \
+     ORDER BY at DESC, id DESC LIMIT $9"
 );
 const LIST_SINCE: Sql = sql!(
-    "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id FROM audit_events \
+    "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id, count FROM audit_events \
      WHERE tenant_id = $1 AND (at, id) > ($2, $3) ORDER BY at, id LIMIT $4"
 );
+
+// By `seq` too, though it is one NULL: that is the index's order on both engines.
+const LIST_UNSEALED: Sql = sql!(
+    "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id, count FROM audit_events \
+     WHERE tenant_id = $1 AND seq IS NULL ORDER BY seq, at, id LIMIT $2"
+);
+const LIST_SEALED: Sql = sql!(
+    "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id, count, seq, mac, personal_digest \
+     FROM audit_events WHERE tenant_id = $1 AND seq >= $2 ORDER BY seq, at, id LIMIT $3"
+);
+const EXPORT_SEALED: Sql = sql!(
+    "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id, count, seq, mac, personal_digest \
+     FROM audit_events WHERE tenant_id = $1 AND seq > $2 AND seq <= $3 AND at >= $4 AND at < $5 \
+     ORDER BY seq, at, id LIMIT $6"
+);
+const EXPORT_UNSEALED: Sql = sql!(
+    "SELECT tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id, count FROM audit_events \
+     WHERE tenant_id = $1 AND seq IS NULL AND (at, id) > ($2, $3) AND at >= $4 AND at < $5 \
+     ORDER BY seq, at, id LIMIT $6"
+);
+const LAST_SEQ: Sql = sql!(
+    "SELECT tenant_id, seq FROM audit_events WHERE tenant_id = $1 AND seq IS NOT NULL ORDER BY seq DESC LIMIT 1"
+);
+const SEAL: Sql = sql!(
+    "UPDATE audit_events SET seq = $3, mac = $4, personal_digest = $5 \
+     WHERE tenant_id = $1 AND id = $2 AND seq IS NULL"
+);
+const REMOVE_TO: Sql = sql!("DELETE FROM audit_events WHERE tenant_id = $1 AND seq <= $2");
+const PLACE: Sql =
+    sql!("SELECT tenant_id, seq, mac, at, signature FROM audit_heads WHERE tenant_id = $1 AND kind = $2");
+const PUT_PLACE: Sql = sql!(
+    "INSERT INTO audit_heads (tenant_id, kind, seq, mac, at, signature) VALUES ($1, $2, $3, $4, $5, $6) \
+     ON CONFLICT (tenant_id, kind) DO UPDATE \
+     SET seq = excluded.seq, mac = excluded.mac, at = excluded.at, signature = excluded.signature"
+);
+
+impl FromRow for SealedEvent {
+    fn from_row(row: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            event: AuditEvent::from_row(row)?,
+            seq: row.get(10)?,
+            mac: row.get(11)?,
+            personal_digest: row.get(12)?,
+        })
+    }
+}
+
+impl FromRow for Place {
+    fn from_row(row: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self { seq: row.get(0)?, mac: row.get(1)?, at: row.get(2)?, signature: row.get(3)? })
+    }
+}
+
+struct Seq(i64);
+
+impl FromRow for Seq {
+    fn from_row(row: &Row<'_>) -> Result<Self, StoreError> {
+        row.get(0).map(Self)
+    }
+}
 
 impl FromRow for AuditEvent {
     fn from_row(row: &Row<'_>) -> Result<Self, StoreError> {
@@ -33,6 +98,7 @@ impl FromRow for AuditEvent {
             user_agent: row.get(7)?,
             request_id: row.get(8)?,
             tenant: DEFAULT_SLUG,
+            count: row.get(9)?,
         })
     }
 }
@@ -42,18 +108,35 @@ pub(super) async fn insert(tx: &mut Tx, entry: &Entry) -> Result<(), StoreError>
     let (action, outcome) = (entry.action.as_str(), entry.outcome.as_str());
     let request_id = entry.source.request_id.to_string();
     let Source { user_agent, .. } = &entry.source;
-    let row =
-        params![entry.id, entry.at, actor, action, entry.target, outcome, address, user_agent, request_id];
+    let row = params![
+        entry.id,
+        entry.at,
+        actor,
+        action,
+        entry.target,
+        outcome,
+        address,
+        user_agent,
+        request_id,
+        entry.count
+    ];
     tx.exec(INSERT, &row).await.map(drop)
 }
 
-/// Newest first, those before `before`.
+/// Newest first, those before `before` that the filter lets pass.
 pub(super) async fn list_newest(
     tx: &mut Tx,
     before: Position,
+    filter: &AuditFilter,
     limit: i64,
 ) -> Result<Vec<AuditEvent>, StoreError> {
-    tx.all(LIST_NEWEST, &params![before.at, before.id, limit]).await
+    // The moment at which the filter ends is itself left out.
+    let before = before.min(Position { at: filter.end(), id: Uuid::nil() });
+    let (actor, target) = (filter.actor.as_deref().unwrap_or(""), filter.target.as_deref().unwrap_or(""));
+    let (first, action) = (filter.first(), filter.action.map_or("", Action::as_str));
+    let outcome = filter.outcome.map_or("", Outcome::as_str);
+    let wanted = params![before.at, before.id, first, actor, target, action, outcome, limit];
+    tx.all(LIST_NEWEST, &wanted).await
 }
 
 /// Oldest first, those after `after`.
@@ -63,4 +146,66 @@ pub(super) async fn list_since(
     limit: i64,
 ) -> Result<Vec<AuditEvent>, StoreError> {
     tx.all(LIST_SINCE, &params![after.at, after.id, limit]).await
+}
+
+/// Those without a place in the chain, oldest first.
+pub(super) async fn list_unsealed(tx: &mut Tx, limit: i64) -> Result<Vec<AuditEvent>, StoreError> {
+    tx.all(LIST_UNSEALED, &params![limit]).await
+}
+
+/// The chain from `seq` on, that one included.
+pub(super) async fn list_sealed(tx: &mut Tx, seq: i64, limit: i64) -> Result<Vec<SealedEvent>, StoreError> {
+    tx.all(LIST_SEALED, &params![seq, limit]).await
+}
+
+/// The chain behind `after` up to `last`, as far as the filter's times allow.
+pub(super) async fn export_sealed(
+    tx: &mut Tx,
+    after: i64,
+    last: i64,
+    filter: &AuditFilter,
+    limit: i64,
+) -> Result<Vec<SealedEvent>, StoreError> {
+    let (first, end) = (filter.first(), filter.end());
+    tx.all(EXPORT_SEALED, &params![after, last, first, end, limit]).await
+}
+
+/// Those without a place in the chain behind `after`, as far as the filter's times allow.
+pub(super) async fn export_unsealed(
+    tx: &mut Tx,
+    after: Position,
+    filter: &AuditFilter,
+    limit: i64,
+) -> Result<Vec<AuditEvent>, StoreError> {
+    let (first, end) = (filter.first(), filter.end());
+    tx.all(EXPORT_UNSEALED, &params![after.at, after.id, first, end, limit]).await
+}
+
+/// The highest number in the table, whoever wrote it.
+pub(super) async fn last_seq(tx: &mut Tx) -> Result<Option<i64>, StoreError> {
+    Ok(tx.opt::<Seq>(LAST_SEQ, &[]).await?.map(|Seq(seq)| seq))
+}
+
+/// Gives a record its place; `false` if it has one.
+pub(super) async fn seal(
+    tx: &mut Tx,
+    id: AuditEventId,
+    link: &Link,
+    personal_digest: &[u8; 32],
+) -> Result<bool, StoreError> {
+    Ok(tx.exec(SEAL, &params![id, link.seq, link.mac, *personal_digest]).await? == 1)
+}
+
+/// Removes the beginning of the chain, `seq` included; how many.
+pub(super) async fn remove_to(tx: &mut Tx, seq: i64) -> Result<u64, StoreError> {
+    tx.exec(REMOVE_TO, &params![seq]).await
+}
+
+pub(super) async fn place(tx: &mut Tx, kind: PlaceKind) -> Result<Option<Place>, StoreError> {
+    tx.opt(PLACE, &params![*kind.as_str()]).await
+}
+
+pub(super) async fn put_place(tx: &mut Tx, kind: PlaceKind, place: &Place) -> Result<(), StoreError> {
+    let row = params![*kind.as_str(), place.seq, place.mac, place.at, place.signature];
+    tx.exec(PUT_PLACE, &row).await.map(drop)
 }

@@ -1,5 +1,6 @@
-//! What happens to a whole user: disable, enable, delete, another role. Holds no table of its own.
+//! What is done to users by others, with all its consequences.
 
+pub(crate) mod http;
 mod service;
 
-pub use service::Lifecycle;
+pub use service::{Lifecycle, UserChange};

@@ -1,29 +1,50 @@
-//! Changes that end or narrow what a user may do, each in one transaction with all its consequences.
+//! Changes that end, narrow or widen what a user may do, each in one transaction with all its consequences.
 
 use std::sync::Arc;
 
 use wardgate_store::Tx;
 
 use crate::environment::Environment;
-use crate::features::audit::{self, Action, Actor, Audit, Entry};
-use crate::features::roles::{self, BuiltinRole};
+use crate::features::api_keys;
+use crate::features::audit::{self, Action, Audit};
+use crate::features::password::Account;
+use crate::features::roles::{self, Authority, BuiltinRole, Caller};
 use crate::features::sessions::{self, EndReason};
-use crate::features::users;
+use crate::features::users::{self, User, check_name};
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{TenantId, UserId};
-use crate::kernel::source::Source;
 use crate::kernel::time::Timestamp;
 
-/// Disables, enables and deletes users, and changes their roles.
+/// Changes and deletes users.
 pub struct Lifecycle {
     env: Arc<Environment>,
     audit: Arc<Audit>,
 }
 
+/// What is to become of a user; what is `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct UserChange {
+    /// Another name, or none.
+    pub name: Option<Option<String>>,
+    /// Deactivating ends every session (S-018); activating brings none back.
+    pub is_active: Option<bool>,
+    /// Exactly these roles.
+    pub roles: Option<Vec<String>>,
+}
+
 struct Change {
     user: UserId,
+    to: UserChange,
+    caller: Caller,
     now: Timestamp,
-    entry: Entry,
+    audit: Arc<Audit>,
+}
+
+impl Change {
+    async fn record(&self, tx: &mut Tx, action: Action) -> Result<(), AuthError> {
+        let entry = self.audit.done(&self.caller.source, self.caller.actor, action, self.user);
+        Ok(audit::record(tx, &entry).await?)
+    }
 }
 
 impl Lifecycle {
@@ -31,107 +52,120 @@ impl Lifecycle {
         Self { env, audit }
     }
 
-    fn change(&self, user: UserId, action: Action, actor: Actor, source: &Source) -> Change {
-        Change { user, now: self.env.now(), entry: self.audit.done(source, actor, action, user) }
-    }
-
-    /// Deactivates the user and ends every session of theirs (S-018). Doing it twice is no fault.
-    pub async fn disable(
+    /// Changes the user in all the ways asked for, or in none. Asking for what is so already is no fault.
+    ///
+    /// # Errors
+    /// [`AuthError::InsufficientPermissions`] for a user above the caller, or roles beyond them (S-105);
+    /// [`AuthError::LastSuperadmin`].
+    pub async fn update(
         &self,
         tenant: TenantId,
         user: UserId,
-        actor: Actor,
-        source: &Source,
-    ) -> Result<(), AuthError> {
-        let change = self.change(user, Action::UserDisabled, actor, source);
-        self.env.db.write(tenant.into(), change, |tx, change| Box::pin(disable(tx, change))).await
+        to: UserChange,
+        caller: &Caller,
+    ) -> Result<Account, AuthError> {
+        if let Some(Some(name)) = &to.name {
+            check_name(name).map_err(|fault| AuthError::InvalidFields(vec![fault]))?;
+        }
+        let (now, audit) = (self.env.now(), Arc::clone(&self.audit));
+        let change = Change { user, to, caller: caller.clone(), now, audit };
+        self.env.db.write(tenant.into(), change, |tx, change| Box::pin(update(tx, change))).await
     }
 
-    /// Activates the user again; no ended session comes back.
-    pub async fn enable(
-        &self,
-        tenant: TenantId,
-        user: UserId,
-        actor: Actor,
-        source: &Source,
-    ) -> Result<(), AuthError> {
-        let change = self.change(user, Action::UserEnabled, actor, source);
+    /// Removes the user with password, roles, sessions, tokens and keys.
+    pub async fn delete(&self, tenant: TenantId, user: UserId, caller: &Caller) -> Result<(), AuthError> {
+        let entry = self.audit.done(&caller.source, caller.actor, Action::UserDeleted, user);
         self.env
             .db
-            .write(tenant.into(), change, |tx, change| {
+            .write(tenant.into(), (user, caller.authority.clone(), entry), |tx, (user, authority, entry)| {
                 Box::pin(async move {
-                    take(tx, change.user).await?;
-                    if users::enable(tx, change.user).await? {
-                        audit::record(tx, &change.entry).await?;
-                    }
-                    Ok(())
+                    take(tx, *user, authority).await?;
+                    keep_a_superadmin(tx, *user).await?;
+                    roles::take_all(tx, (*user).into()).await?;
+                    api_keys::end_all_of(tx, (*user).into()).await?;
+                    users::delete(tx, *user).await?;
+                    Ok(audit::record(tx, entry).await?)
                 })
             })
             .await
     }
 
-    /// Removes the user with password, roles, sessions and tokens.
-    pub async fn delete(
+    /// Ends every session of the user.
+    pub async fn end_sessions(
         &self,
         tenant: TenantId,
         user: UserId,
-        actor: Actor,
-        source: &Source,
+        caller: &Caller,
     ) -> Result<(), AuthError> {
-        let change = self.change(user, Action::UserDeleted, actor, source);
+        let entry = self.audit.done(&caller.source, caller.actor, Action::SessionsEnded, user);
+        let input = (user, caller.authority.clone(), self.env.now(), entry);
         self.env
             .db
-            .write(tenant.into(), change, |tx, change| {
+            .write(tenant.into(), input, |tx, (user, authority, now, entry)| {
                 Box::pin(async move {
-                    take(tx, change.user).await?;
-                    keep_a_superadmin(tx, change.user).await?;
-                    users::delete(tx, change.user).await?;
-                    Ok(audit::record(tx, &change.entry).await?)
-                })
-            })
-            .await
-    }
-
-    /// Gives the user this role instead of those they have; it counts at their next request.
-    pub async fn set_role(
-        &self,
-        tenant: TenantId,
-        user: UserId,
-        role: BuiltinRole,
-        actor: Actor,
-        source: &Source,
-    ) -> Result<(), AuthError> {
-        let change = self.change(user, Action::RolesChanged, actor, source);
-        self.env
-            .db
-            .write(tenant.into(), (change, role), |tx, (change, role)| {
-                Box::pin(async move {
-                    take(tx, change.user).await?;
-                    if *role != BuiltinRole::Superadmin {
-                        keep_a_superadmin(tx, change.user).await?;
-                    }
-                    roles::assign_only(tx, change.user, *role).await?;
-                    Ok(audit::record(tx, &change.entry).await?)
+                    take(tx, *user, authority).await?;
+                    sessions::end_all_of(tx, *user, *now, EndReason::EndedByAdmin, None).await?;
+                    Ok(audit::record(tx, entry).await?)
                 })
             })
             .await
     }
 }
 
-async fn disable(tx: &mut Tx, change: &Change) -> Result<(), AuthError> {
-    take(tx, change.user).await?;
-    keep_a_superadmin(tx, change.user).await?;
-    if users::disable(tx, change.user, change.now).await? {
-        sessions::end_all_of(tx, change.user, change.now, EndReason::UserDisabled, None).await?;
-        audit::record(tx, &change.entry).await?;
+async fn update(tx: &mut Tx, change: &Change) -> Result<Account, AuthError> {
+    let user = take(tx, change.user, &change.caller.authority).await?;
+    if let Some(name) = &change.to.name
+        && *name != user.name
+    {
+        users::rename(tx, user.id, name.as_deref()).await?;
+        change.record(tx, Action::UserUpdated).await?;
+    }
+    if let Some(names) = &change.to.roles {
+        assign(tx, change, names).await?;
+    }
+    match change.to.is_active {
+        Some(false) => disable(tx, change).await?,
+        Some(true) if users::enable(tx, user.id).await? => {
+            change.record(tx, Action::UserEnabled).await?;
+        }
+        _ => {}
+    }
+    let user = users::find(tx, change.user).await?.ok_or(AuthError::NotFound)?;
+    let roles = roles::of(tx, user.id.into()).await?;
+    Ok(Account { user, roles })
+}
+
+async fn assign(tx: &mut Tx, change: &Change, names: &[String]) -> Result<(), AuthError> {
+    if !names.iter().any(|name| name == BuiltinRole::Superadmin.as_str()) {
+        keep_a_superadmin(tx, change.user).await?;
+    }
+    let assigned = roles::assign(tx, change.user.into(), names, &change.caller.authority).await?;
+    if assigned.rose {
+        // A cookie that somebody planted or copied before must not be worth more afterwards (S-049).
+        sessions::end_browser_sessions_of(tx, change.user, change.now, EndReason::RightsRose).await?;
+    }
+    if assigned.changed {
+        change.record(tx, Action::RolesChanged).await?;
     }
     Ok(())
 }
 
-/// Takes the user for this transaction; [`AuthError::NotFound`] if there is none.
-async fn take(tx: &mut Tx, user: UserId) -> Result<(), AuthError> {
+async fn disable(tx: &mut Tx, change: &Change) -> Result<(), AuthError> {
+    keep_a_superadmin(tx, change.user).await?;
+    if users::disable(tx, change.user, change.now).await? {
+        sessions::end_all_of(tx, change.user, change.now, EndReason::UserDisabled, None).await?;
+        change.record(tx, Action::UserDisabled).await?;
+    }
+    Ok(())
+}
+
+/// Takes the user for this transaction; [`AuthError::NotFound`] if there is none, and refuses one above
+/// `authority`.
+async fn take(tx: &mut Tx, user: UserId, authority: &Authority) -> Result<User, AuthError> {
     users::lock(tx, user).await?;
-    users::find(tx, user).await?.map(drop).ok_or(AuthError::NotFound)
+    let found = users::find(tx, user).await?.ok_or(AuthError::NotFound)?;
+    authority.outranks(&roles::of(tx, user.into()).await?)?;
+    Ok(found)
 }
 
 /// Refuses to take the last active superadmin away: nobody could give the role back over HTTP (S-105).

@@ -8,8 +8,9 @@ use super::service::{self, Passwords};
 use super::store::NewHash;
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit, Entry};
-use crate::features::roles::{self, BuiltinRole, Roles};
-use crate::features::users::{self, NewUser, User, check_name};
+use crate::features::limits::{Limits, Route};
+use crate::features::roles::{self, Authority, BuiltinRole, Caller, Roles};
+use crate::features::users::{self, NewUser, User, UserFilter, check_name};
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{TenantId, UserId};
 use crate::kernel::page::{PageRequest, Position};
@@ -30,6 +31,7 @@ pub enum RegistrationMode {
 pub struct Accounts {
     env: Arc<Environment>,
     audit: Arc<Audit>,
+    limits: Arc<Limits>,
     passwords: Arc<Passwords>,
     mode: RegistrationMode,
 }
@@ -37,9 +39,17 @@ pub struct Accounts {
 /// An account, hashed and ready to be written.
 pub(crate) struct PreparedAccount {
     user: User,
-    hash: NewHash,
-    role: BuiltinRole,
+    hash: Option<NewHash>,
+    roles: FirstRoles,
     created: Entry,
+}
+
+/// What a new account may do from the start.
+pub(crate) enum FirstRoles {
+    /// What this way of making an account gives to all that come by it.
+    Builtin(BuiltinRole),
+    /// What somebody chose, who grants nothing that they lack.
+    Chosen(Vec<String>, Authority),
 }
 
 /// A user with the roles they have.
@@ -59,22 +69,30 @@ impl PreparedAccount {
 
 /// Writes the account with its password, role and record; [`AuthError::EmailTaken`] if the address has one.
 pub(crate) async fn write(tx: &mut Tx, account: &PreparedAccount) -> Result<Account, AuthError> {
-    let PreparedAccount { user, hash, role, created } = account;
+    let PreparedAccount { user, hash, roles, created } = account;
     users::insert(tx, user).await?;
-    service::set(tx, user.id, hash, user.created_at).await?;
-    roles::assign_only(tx, user.id, *role).await?;
+    if let Some(hash) = hash {
+        service::set(tx, user.id, hash, user.created_at).await?;
+    }
+    match roles {
+        FirstRoles::Builtin(role) => roles::assign_first(tx, user.id.into(), *role).await?,
+        FirstRoles::Chosen(names, authority) => {
+            roles::assign(tx, user.id.into(), names, authority).await?;
+        }
+    }
     audit::record(tx, created).await?;
-    Ok(Account { user: user.clone(), roles: roles::of(tx, user.id).await? })
+    Ok(Account { user: user.clone(), roles: roles::of(tx, user.id.into()).await? })
 }
 
 impl Accounts {
     pub(crate) fn new(
         env: Arc<Environment>,
         audit: Arc<Audit>,
+        limits: Arc<Limits>,
         passwords: Arc<Passwords>,
         mode: RegistrationMode,
     ) -> Self {
-        Self { env, audit, passwords, mode }
+        Self { env, audit, limits, passwords, mode }
     }
 
     /// Registers a stranger: an account with the role `user`, its address not proven.
@@ -88,20 +106,32 @@ impl Accounts {
         if self.mode == RegistrationMode::Closed {
             return Err(AuthError::RegistrationClosed);
         }
-        self.create(tenant, new, password, BuiltinRole::User, Actor::Anonymous, source).await
+        self.limits.admit(tenant, Route::Register, source).await?;
+        let roles = FirstRoles::Builtin(BuiltinRole::User);
+        let account = self.prepare(new, password, roles, Actor::Anonymous, source).await?;
+        self.write(tenant, account).await
     }
 
-    /// Makes an account as an operator, with any role.
+    /// Makes an account with these roles, none of which go beyond the caller (S-105). Without a password nobody can
+    /// sign in to it yet.
     pub async fn create(
         &self,
         tenant: TenantId,
         new: NewUser,
-        password: &str,
-        role: BuiltinRole,
-        actor: Actor,
-        source: &Source,
+        password: Option<&str>,
+        roles: Vec<String>,
+        caller: &Caller,
     ) -> Result<Account, AuthError> {
-        let account = self.prepare(new, password, role, actor, source).await?;
+        let (actor, source) = (caller.actor, &caller.source);
+        let roles = FirstRoles::Chosen(roles, caller.authority.clone());
+        let account = match password {
+            Some(password) => self.prepare(new, password, roles, actor, source).await?,
+            None => self.account(new, None, roles, Action::UserCreated, actor, source)?,
+        };
+        self.write(tenant, account).await
+    }
+
+    async fn write(&self, tenant: TenantId, account: PreparedAccount) -> Result<Account, AuthError> {
         self.env.db.write(tenant.into(), account, |tx, account| Box::pin(write(tx, account))).await
     }
 
@@ -110,26 +140,29 @@ impl Accounts {
         let found = self.env.db.read(tenant.into(), id, |tx, id| {
             Box::pin(async move {
                 let user = users::find(tx, *id).await?.ok_or(AuthError::NotFound)?;
-                let roles = roles::of(tx, user.id).await?;
+                let roles = roles::of(tx, user.id.into()).await?;
                 Ok(Account { user, roles })
             })
         });
         found.await
     }
 
-    /// A page of users with their roles, newest first, and where the next one begins. Two queries a page.
+    /// A page of the users that match, with their roles, newest first, and where the next one begins.
     pub async fn list(
         &self,
         tenant: TenantId,
+        filter: UserFilter,
         page: PageRequest,
     ) -> Result<(Vec<Account>, Option<Position>), AuthError> {
-        let rows = self.env.db.read(tenant.into(), page, |tx, page| {
+        let rows = self.env.db.read(tenant.into(), (filter, page), |tx, (filter, page)| {
             Box::pin(async move {
-                let users = users::list(tx, page).await?;
-                let ids: Vec<UserId> = users.iter().map(|user| user.id).collect();
+                let users = users::list(tx, filter, page).await?;
+                let ids: Vec<_> = users.iter().map(|user| user.id.as_uuid()).collect();
                 let mut roles = roles::of_all(tx, &ids).await?;
-                let account =
-                    |user: User| Account { roles: roles.remove(&user.id).unwrap_or_default(), user };
+                let account = |user: User| Account {
+                    roles: roles.remove(&user.id.as_uuid()).unwrap_or_default(),
+                    user,
+                };
                 Ok::<_, AuthError>(users.into_iter().map(account).collect())
             })
         });
@@ -141,18 +174,29 @@ impl Accounts {
         &self,
         new: NewUser,
         password: &str,
-        role: BuiltinRole,
+        roles: FirstRoles,
         actor: Actor,
         source: &Source,
     ) -> Result<PreparedAccount, AuthError> {
-        if let Some(name) = &new.name {
-            check_name(name).map_err(|fault| AuthError::InvalidFields(vec![fault]))?;
-        }
+        // Before the hash, which costs far more.
+        check(&new)?;
         let hash = self.passwords.hash_new(password, &new.email, source).await?;
-        let now = self.env.now();
-        let user = self.user(new, now);
-        let created = self.audit.done(source, actor, Action::UserRegistered, user.id);
-        Ok(PreparedAccount { user, hash, role, created })
+        self.account(new, Some(hash), roles, Action::UserRegistered, actor, source)
+    }
+
+    fn account(
+        &self,
+        new: NewUser,
+        hash: Option<NewHash>,
+        roles: FirstRoles,
+        action: Action,
+        actor: Actor,
+        source: &Source,
+    ) -> Result<PreparedAccount, AuthError> {
+        check(&new)?;
+        let user = self.user(new, self.env.now());
+        let created = self.audit.done(source, actor, action, user.id);
+        Ok(PreparedAccount { user, hash, roles, created })
     }
 
     fn user(&self, new: NewUser, now: Timestamp) -> User {
@@ -165,4 +209,9 @@ impl Accounts {
             created_at: now,
         }
     }
+}
+
+fn check(new: &NewUser) -> Result<(), AuthError> {
+    let checked = new.name.as_deref().map_or(Ok(()), check_name);
+    checked.map_err(|fault| AuthError::InvalidFields(vec![fault]))
 }

@@ -1,11 +1,13 @@
-//! `/auth/register` and `/auth/password`.
+//! `/auth/register`, `/auth/step-up` and `/auth/password`.
 
 use axum::Extension;
 use axum::extract::State;
-use http::{Method, StatusCode};
+use axum::response::IntoResponse;
+use http::header::SET_COOKIE;
+use http::{HeaderMap, Method, StatusCode};
 use serde::Serialize;
 
-use crate::authn::CurrentUser;
+use crate::authn::{CurrentUser, Presented};
 use crate::features::users::{NewUser, UserView, check_name};
 use crate::gate::Wardgate;
 use crate::kernel::email::Email;
@@ -77,11 +79,33 @@ async fn change_password(
     Extension(source): Extension<Source>,
     Json(change): Json<PasswordChange>,
 ) -> Result<StatusCode, AuthError> {
-    current.require_permission("profile:write")?;
     let PasswordChange { current_password, new_password } = change;
     let passwords = gate.passwords();
     passwords.change(current.principal(), current.user(), &current_password, &new_password, &source).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+struct StepUp {
+    password: String,
+}
+
+impl FromFields for StepUp {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self { password: fields.text("password") }
+    }
+}
+
+async fn step_up(
+    State(gate): State<Wardgate>,
+    current: CurrentUser,
+    Extension(source): Extension<Source>,
+    Json(StepUp { password }): Json<StepUp>,
+) -> Result<impl IntoResponse, AuthError> {
+    let has_cookie = current.presented() == Presented::Cookie;
+    let passwords = gate.passwords();
+    let stepped_up = passwords.step_up(current.principal(), current.user(), &password, has_cookie, &source);
+    let cookie = stepped_up.await?.map(|value| (SET_COOKIE, gate.cookie().set(&value)));
+    Ok((StatusCode::NO_CONTENT, HeaderMap::from_iter(cookie)))
 }
 
 pub(crate) fn routes() -> Vec<Route<Wardgate>> {
@@ -94,17 +118,33 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
             operation("account", "Make an account")
                 .json(&texts(&["email", "password"], &["name"]))
                 .answers(201, "The user", &schema("User"))
-                .refuses(&["registration_closed", "email_taken", "busy", "unavailable"]),
+                .refuses(&["registration_closed", "email_taken", "rate_limited", "busy", "unavailable"]),
+        ),
+        route(
+            &Method::POST,
+            "/auth/step-up",
+            Access::SignedIn,
+            step_up,
+            operation("account", "Confirm the password, for what asks for a fresh sign-in")
+                .json(&texts(&["password"], &[]))
+                .answers_empty(204, "The session counts as fresh for 15 minutes")
+                .refuses(&[
+                    "wrong_password",
+                    "insufficient_permissions",
+                    "rate_limited",
+                    "busy",
+                    "unavailable",
+                ]),
         ),
         route(
             &Method::POST,
             "/auth/password",
-            Access::SignedIn,
+            Access::Permission("password:write"),
             change_password,
             operation("account", "Change the own password; every other session ends")
                 .json(&texts(&["current_password", "new_password"], &[]))
                 .answers_empty(204, "Changed")
-                .refuses(&["wrong_password", "insufficient_scope", "busy", "unavailable"]),
+                .refuses(&["wrong_password", "rate_limited", "busy", "unavailable"]),
         ),
     ]
 }

@@ -7,7 +7,7 @@ mod service;
 mod store;
 
 pub use accounts::{Account, Accounts, RegistrationMode};
-pub(crate) use accounts::{PreparedAccount, write as write_account};
+pub(crate) use accounts::{FirstRoles, PreparedAccount, write as write_account};
 pub(crate) use model::Proof;
 pub use model::{DeniedPasswords, PasswordPolicy};
 pub use service::Passwords;

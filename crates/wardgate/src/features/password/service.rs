@@ -7,12 +7,14 @@ use std::time::Duration;
 use uuid::Uuid;
 use wardgate_crypto::password::{self, Password, Scheme, Verdict, Workspace};
 use wardgate_store::{StoreError, Tx};
+use zeroize::Zeroizing;
 
 use super::model::{MAX_CHARS, PasswordPolicy, Proof, check_length, check_strength};
 use super::store::{self, NewHash};
 use crate::environment::Environment;
-use crate::features::audit::{self, Action, Actor, Audit};
-use crate::features::sessions::{self, EndReason};
+use crate::features::audit::{self, Action, Actor, Audit, Entry};
+use crate::features::limits::{self, Attempt, Limits};
+use crate::features::sessions::{self, EndReason, NewCookie};
 use crate::features::users::{self, User};
 use crate::hashing::HashPool;
 use crate::kernel::email::{Email, normalize_identifier};
@@ -33,6 +35,7 @@ pub(crate) struct PasswordSettings {
 pub struct Passwords {
     env: Arc<Environment>,
     audit: Arc<Audit>,
+    limits: Arc<Limits>,
     pool: Arc<HashPool>,
     settings: PasswordSettings,
     /// A hash that no password matches, of the configured scheme: unknown users cost what known ones do.
@@ -77,11 +80,12 @@ impl Passwords {
     pub(crate) fn new(
         env: Arc<Environment>,
         audit: Arc<Audit>,
+        limits: Arc<Limits>,
         pool: Arc<HashPool>,
         settings: PasswordSettings,
     ) -> Self {
         let decoy = password::decoy(&settings.scheme).into();
-        Self { env, audit, pool, settings, decoy, costs: Mutex::default() }
+        Self { env, audit, limits, pool, settings, decoy, costs: Mutex::default() }
     }
 
     /// Proves `identifier` by `typed`; every refusal is [`AuthError::IncorrectCredentials`], costs the same
@@ -91,6 +95,7 @@ impl Passwords {
         tenant: TenantId,
         identifier: &str,
         typed: &str,
+        attempt: &Attempt,
         source: &Source,
     ) -> Result<(Proof, Option<Rehash>), AuthError> {
         // S-002: before any hashing, for known and unknown alike.
@@ -109,7 +114,7 @@ impl Passwords {
             }
             None => {
                 self.settle(&stored, checked.took).await;
-                self.refuse(tenant, &normalized, &checked.verdict, source).await
+                self.refuse(tenant, &normalized, &checked.verdict, attempt, source).await
             }
         }
     }
@@ -166,6 +171,7 @@ impl Passwords {
         tenant: TenantId,
         normalized: &str,
         verdict: &Verdict,
+        attempt: &Attempt,
         source: &Source,
     ) -> Result<T, AuthError> {
         let target = self.audit.identifier(normalized);
@@ -177,8 +183,27 @@ impl Passwords {
             _ => Action::SignIn,
         };
         let entry = self.audit.refused(source, Actor::Anonymous, action, target);
-        self.audit.record_alone(tenant, entry).await?;
+        self.record_failure(tenant, entry, attempt).await?;
         Err(AuthError::IncorrectCredentials)
+    }
+
+    /// The record of a wrong guess and what is remembered of it, in one transaction.
+    async fn record_failure(
+        &self,
+        tenant: TenantId,
+        entry: Entry,
+        attempt: &Attempt,
+    ) -> Result<(), AuthError> {
+        let input = (entry, attempt.clone(), self.env.now());
+        self.env
+            .db
+            .write(tenant.into(), input, |tx, (entry, attempt, now)| {
+                Box::pin(async move {
+                    limits::note_failure(tx, attempt, *now).await?;
+                    Ok(audit::record(tx, entry).await?)
+                })
+            })
+            .await
     }
 
     /// Measures each scheme in use once, so that [`settle`](Self::settle) knows the slowest before anybody
@@ -260,42 +285,92 @@ impl Passwords {
         source: &Source,
     ) -> Result<(), AuthError> {
         let (tenant, id) = (principal.tenant, user.id);
-        let stored = self
-            .env
-            .db
-            .lookup(tenant.into(), id, |tx, id| {
-                Box::pin(async move { Ok::<_, AuthError>(store::by_user(tx, *id).await?) })
-            })
-            .await?;
-        let Some(stored) = stored else { return self.refuse_change(principal, source).await };
-        let too_long = current.chars().nth(MAX_CHARS).is_some();
-        let hash: Arc<str> = stored.hash.into();
-        if too_long || self.check(Password::new(current), hash, source).await?.verdict != Verdict::Match {
-            return self.refuse_change(principal, source).await;
-        }
+        let (version, attempt) =
+            self.prove_current(principal, user, current, Action::PasswordChanged, source).await?;
         let new =
             self.hash_new(new, &user.email, source).await.map_err(|error| rename(error, "new_password"))?;
         let entry = self.audit.done(source, Actor::User(id), Action::PasswordChanged, id);
-        let change = (id, stored.version, new, self.env.now(), principal.session, entry);
+        let change = (id, version, new, self.env.now(), principal.session(), entry, attempt);
         self.env
             .db
-            .write(tenant.into(), change, |tx, (id, version, new, now, session, entry)| {
+            .write(tenant.into(), change, |tx, (id, version, new, now, session, entry, attempt)| {
                 Box::pin(async move {
                     users::lock(tx, *id).await?;
                     if !store::change(tx, *id, *version, new, *now).await? {
                         return Err(AuthError::WrongPassword);
                     }
-                    end_others(tx, *id, *now, Some(*session)).await?;
+                    end_others(tx, *id, *now, *session).await?;
+                    limits::note_success(tx, attempt, *now).await?;
                     Ok(audit::record(tx, entry).await?)
                 })
             })
             .await
     }
 
-    async fn refuse_change(&self, principal: &Principal, source: &Source) -> Result<(), AuthError> {
-        let actor = Actor::User(principal.subject);
-        let entry = self.audit.refused(source, actor, Action::PasswordChanged, principal.subject);
-        self.audit.record_alone(principal.tenant, entry).await?;
+    /// Confirms the password of whoever is signed in; the session counts as fresh from now on. A browser gets another
+    /// cookie, whose value is given.
+    ///
+    /// # Errors
+    /// [`AuthError::WrongPassword`]; [`AuthError::InsufficientPermissions`] for an API key, which is no sign-in.
+    pub(crate) async fn step_up(
+        &self,
+        principal: &Principal,
+        user: &User,
+        password: &str,
+        has_cookie: bool,
+        source: &Source,
+    ) -> Result<Option<Zeroizing<String>>, AuthError> {
+        let session = principal.session().ok_or(AuthError::InsufficientPermissions)?;
+        let (version, attempt) =
+            self.prove_current(principal, user, password, Action::SteppedUp, source).await?;
+        let entry = self.audit.done(source, Actor::User(user.id), Action::SteppedUp, session);
+        let cookie = has_cookie.then(|| NewCookie::generate(self.env.rng.as_ref()));
+        let digest = cookie.as_ref().map(NewCookie::digest);
+        let input = (user.id, version, session, digest, self.env.now(), entry, attempt);
+        let stepped_up = self.env.db.write(
+            principal.tenant.into(),
+            input,
+            |tx, (id, version, session, digest, now, entry, attempt)| {
+                Box::pin(async move {
+                    users::lock(tx, *id).await?;
+                    let stored = store::by_user(tx, *id).await?;
+                    let unchanged = stored.is_some_and(|stored| stored.version == *version);
+                    if !unchanged || !sessions::prove(tx, *session, *now, *digest).await? {
+                        return Err(AuthError::InvalidCredential);
+                    }
+                    limits::note_success(tx, attempt, *now).await?;
+                    Ok(audit::record(tx, entry).await?)
+                })
+            },
+        );
+        stepped_up.await?;
+        Ok(cookie.map(|cookie| cookie.reveal()))
+    }
+
+    /// Checks the current password of whoever is signed in; gives the version that was proven, and the attempt to note
+    /// as a success with whatever it was for.
+    async fn prove_current(
+        &self,
+        principal: &Principal,
+        user: &User,
+        current: &str,
+        action: Action,
+        source: &Source,
+    ) -> Result<(i64, Attempt), AuthError> {
+        let attempt = self.limits.admit_password_guess(principal, source).await?;
+        let stored = self.env.db.lookup(principal.tenant.into(), user.id, |tx, id| {
+            Box::pin(async move { Ok::<_, AuthError>(store::by_user(tx, *id).await?) })
+        });
+        let stored = stored.await?;
+        let too_long = current.chars().nth(MAX_CHARS).is_some();
+        if let Some(stored) = stored.filter(|_| !too_long) {
+            let checked = self.check(Password::new(current), stored.hash.into(), source).await?;
+            if checked.verdict == Verdict::Match {
+                return Ok((stored.version, attempt));
+            }
+        }
+        let entry = self.audit.refused(source, Actor::User(user.id), action, user.id);
+        self.record_failure(principal.tenant, entry, &attempt).await?;
         Err(AuthError::WrongPassword)
     }
 

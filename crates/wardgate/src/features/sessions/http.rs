@@ -31,10 +31,10 @@ struct SessionView {
 }
 
 impl SessionView {
-    fn new(session: Session, current: SessionId) -> Self {
+    fn new(session: Session, current: Option<SessionId>) -> Self {
         Self {
             id: session.id,
-            current: session.id == current,
+            current: Some(session.id) == current,
             created_at: session.created_at,
             last_seen_at: session.last_seen_at,
             expires_at: session.expires_at,
@@ -49,12 +49,11 @@ async fn list(
     current: CurrentUser,
     query: PageQuery,
 ) -> Result<axum::Json<impl Serialize>, AuthError> {
-    current.require_permission("profile:read")?;
-    let principal = current.principal();
-    let list = format!("sessions/{}/{}", principal.tenant, principal.subject);
+    let (principal, user) = (current.principal(), current.user().id);
+    let list = format!("sessions/{}/{user}", principal.tenant);
     let page = query.request(gate.cursors(), &list)?;
-    let (sessions, next) = gate.sessions().list(principal.tenant, principal.subject, page).await?;
-    let items = sessions.into_iter().map(|session| SessionView::new(session, principal.session)).collect();
+    let (sessions, next) = gate.sessions().list(principal.tenant, user, page).await?;
+    let items = sessions.into_iter().map(|session| SessionView::new(session, principal.session())).collect();
     Ok(axum::Json(Page { items, next_cursor: next.map(|next| gate.cursors().write(&list, next)) }))
 }
 
@@ -64,9 +63,8 @@ async fn end(
     Extension(source): Extension<Source>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, AuthError> {
-    current.require_permission("profile:write")?;
     let id = id.parse().map_err(|_| AuthError::NotFound)?;
-    gate.sessions().end_own(current.principal(), id, &source).await?;
+    gate.sessions().end_own(current.principal().tenant, current.user().id, id, &source).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -75,22 +73,23 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
         route(
             &Method::GET,
             "/auth/sessions",
-            Access::SignedIn,
+            Access::Permission("sessions:read"),
             list,
-            operation("account", "The own sessions and devices, newest first")
-                .paged()
-                .answers(200, "A page of sessions", &page_of(&schema("Session")))
-                .refuses(&["insufficient_scope"]),
+            operation("account", "The own sessions and devices, newest first").paged().answers(
+                200,
+                "A page of sessions",
+                &page_of(&schema("Session")),
+            ),
         ),
         route(
             &Method::DELETE,
             "/auth/sessions/{id}",
-            Access::SignedIn,
+            Access::SteppedUp("sessions:write"),
             end,
             operation("account", "End one of the own sessions")
                 .path_parameter("id")
                 .answers_empty(204, "Its tokens are dead")
-                .refuses(&["not_found", "insufficient_scope"]),
+                .refuses(&["not_found"]),
         ),
     ]
 }

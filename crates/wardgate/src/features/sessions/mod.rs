@@ -1,11 +1,16 @@
 //! Sessions: one sign-in on one device, and the family of its refresh tokens.
 
+mod browser;
 pub(crate) mod http;
 mod model;
 mod service;
 mod store;
 
+pub use browser::BrowserSessions;
+pub(crate) use browser::NewCookie;
 pub(crate) use model::EndReason;
 pub use model::Session;
 pub use service::Sessions;
-pub(crate) use service::{NewSession, end, end_all_of, find, open, purge, touch};
+pub(crate) use service::{
+    NewSession, end, end_all_of, end_browser_sessions_of, find, find_by_cookie, open, prove, purge, touch,
+};

@@ -1,5 +1,7 @@
 //! What a session is and whether it lives.
 
+use crate::features::principals::Standing;
+use crate::features::roles::{Limit, Scope};
 use crate::kernel::ids::{SessionId, UserId};
 use crate::kernel::page::Position;
 use crate::kernel::time::Timestamp;
@@ -15,6 +17,12 @@ pub(crate) enum EndReason {
     PasswordChanged,
     /// Its owner was deactivated.
     UserDisabled,
+    /// An administrator ended it.
+    EndedByAdmin,
+    /// Its owner may do more since, and a browser has to sign in anew for that (S-049).
+    RightsRose,
+    /// Its owner opened more browser sessions than one may have.
+    TooMany,
 }
 
 impl EndReason {
@@ -24,6 +32,9 @@ impl EndReason {
             Self::RefreshReplayed => "refresh_replayed",
             Self::PasswordChanged => "password_changed",
             Self::UserDisabled => "user_disabled",
+            Self::EndedByAdmin => "ended_by_admin",
+            Self::RightsRose => "rights_rose",
+            Self::TooMany => "too_many",
         }
     }
 }
@@ -47,6 +58,8 @@ pub struct Session {
     pub expires_at: Timestamp,
     /// When it was ended before its time.
     pub ended_at: Option<Timestamp>,
+    /// When its owner last proved who they are: at sign-in, or by a step-up.
+    pub proven_at: Timestamp,
     pub(super) end_reason: Option<String>,
     /// The address it was last seen at.
     pub address: Option<String>,
@@ -60,9 +73,15 @@ impl Session {
         self.ended_at.is_none() && now < self.expires_at
     }
 
-    /// Whether it ended because its owner was deactivated.
-    pub(crate) fn ended_by_disabling(&self) -> bool {
-        self.end_reason.as_deref() == Some(EndReason::UserDisabled.as_str())
+    /// What it is worth as a credential.
+    pub(crate) fn standing(self, now: Timestamp) -> Standing {
+        Standing {
+            owner: self.user.into(),
+            live: self.is_live(now),
+            ended_by_disabling: self.end_reason.as_deref() == Some(EndReason::UserDisabled.as_str()),
+            limit: self.scope.map_or(Limit::Nothing, |scope| Limit::Scope(Scope::stored(scope))),
+            proven_at: Some(self.proven_at),
+        }
     }
 
     pub(super) fn position(&self) -> Position {

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use uuid::Uuid;
+use wardgate_crypto::Digest;
 use wardgate_store::{StoreError, Tx};
 
+use super::browser::{BrowserSessions, Sightings};
 use super::model::{EndReason, Session};
 use super::store;
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit};
+use crate::features::limits::Limits;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{SessionId, TenantId, UserId};
 use crate::kernel::page::{PageRequest, Position};
-use crate::kernel::principal::Principal;
 use crate::kernel::source::Source;
 use crate::kernel::time::Timestamp;
 
@@ -28,6 +30,10 @@ pub(crate) struct NewSession {
     pub(crate) scope: Option<String>,
     pub(crate) now: Timestamp,
     pub(crate) expires_at: Timestamp,
+    /// For a browser session: the digest of its cookie's value.
+    pub(crate) cookie: Option<Digest>,
+    /// How many sessions the user has at most, this one among them.
+    pub(crate) max_per_user: u32,
 }
 
 /// Opens a session from `source`.
@@ -41,12 +47,21 @@ pub(crate) async fn open(tx: &mut Tx, new: &NewSession, source: &Source) -> Resu
         last_seen_at: new.now,
         expires_at: new.expires_at,
         ended_at: None,
+        proven_at: new.now,
         end_reason: None,
         address: source.address_text(),
         user_agent: source.user_agent.clone(),
     };
-    store::insert(tx, &session).await?;
+    for id in store::beyond(tx, new.user, new.now, new.max_per_user.saturating_sub(1)).await? {
+        end(tx, id, new.now, EndReason::TooMany).await?;
+    }
+    store::insert(tx, &session, new.cookie).await?;
     Ok(session)
+}
+
+/// The session that a cookie's value of this digest opens, live or not.
+pub(crate) async fn find_by_cookie(tx: &mut Tx, digest: Digest) -> Result<Option<Session>, StoreError> {
+    store::by_cookie(tx, digest).await
 }
 
 /// The session, live or not.
@@ -66,6 +81,20 @@ pub(crate) async fn touch(
 ) -> Result<bool, StoreError> {
     let address = source.address_text();
     store::touch(tx, id, now, expires_at, address.as_deref(), source.user_agent.as_deref()).await
+}
+
+/// Notes that the owner proved who they are just now; `false` if the session has ended. A cookie that somebody
+/// copied before is worth nothing afterwards: a browser gets another (S-049).
+pub(crate) async fn prove(
+    tx: &mut Tx,
+    id: SessionId,
+    now: Timestamp,
+    cookie: Option<Digest>,
+) -> Result<bool, StoreError> {
+    if let Some(cookie) = cookie {
+        store::set_cookie(tx, id, cookie).await?;
+    }
+    store::prove(tx, id, now).await
 }
 
 /// Ends the session, its refresh family and its access tokens; says whether this call did it.
@@ -90,6 +119,16 @@ pub(crate) async fn end_all_of(
     store::end_all_of(tx, user, now, reason.as_str(), keep).await
 }
 
+/// Ends the user's browser sessions, whose cookie is their whole credential; tokens go on.
+pub(crate) async fn end_browser_sessions_of(
+    tx: &mut Tx,
+    user: UserId,
+    now: Timestamp,
+    reason: EndReason,
+) -> Result<u64, StoreError> {
+    store::end_browser_sessions_of(tx, user, now, reason.as_str()).await
+}
+
 /// Removes sessions whose time ended before `before`, a few a transaction.
 pub(crate) async fn purge(env: &Environment, before: Timestamp) -> Result<(), StoreError> {
     loop {
@@ -107,13 +146,21 @@ pub(crate) async fn purge(env: &Environment, before: Timestamp) -> Result<(), St
 
 /// The sessions of all users.
 pub struct Sessions {
-    env: Arc<Environment>,
+    pub(super) env: Arc<Environment>,
     audit: Arc<Audit>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) settings: BrowserSessions,
+    pub(super) sightings: Sightings,
 }
 
 impl Sessions {
-    pub(crate) fn new(env: Arc<Environment>, audit: Arc<Audit>) -> Self {
-        Self { env, audit }
+    pub(crate) fn new(
+        env: Arc<Environment>,
+        audit: Arc<Audit>,
+        limits: Arc<Limits>,
+        settings: BrowserSessions,
+    ) -> Self {
+        Self { env, audit, limits, settings, sightings: Sightings::default() }
     }
 
     /// A page of the user's live sessions, newest first, and where the next one begins.
@@ -136,34 +183,30 @@ impl Sessions {
         Ok(page.split(rows, Session::position))
     }
 
-    /// Ends one of the principal's own sessions; [`AuthError::NotFound`] for another's, an ended or an
-    /// invented one, all alike.
+    /// Ends one of the user's own sessions; [`AuthError::NotFound`] for another's, an ended or an invented one,
+    /// all alike.
     pub async fn end_own(
         &self,
-        principal: &Principal,
+        tenant: TenantId,
+        owner: UserId,
         id: SessionId,
         source: &Source,
     ) -> Result<(), AuthError> {
         let now = self.env.now();
-        let entry = self.audit.done(source, Actor::User(principal.subject), Action::SignOut, id);
-        self.env
-            .db
-            .write(
-                principal.tenant.into(),
-                (principal.subject, id, now, entry),
-                |tx, (owner, id, now, entry)| {
-                    Box::pin(async move {
-                        let session = store::by_id(tx, *id).await?;
-                        if !session.is_some_and(|session| session.user == *owner && session.is_live(*now)) {
-                            return Err(AuthError::NotFound);
-                        }
-                        if !end(tx, *id, *now, EndReason::SignedOut).await? {
-                            return Err(AuthError::NotFound);
-                        }
-                        Ok(audit::record(tx, entry).await?)
-                    })
-                },
-            )
-            .await
+        let entry = self.audit.done(source, Actor::User(owner), Action::SignOut, id);
+        let ended =
+            self.env.db.write(tenant.into(), (owner, id, now, entry), |tx, (owner, id, now, entry)| {
+                Box::pin(async move {
+                    let session = store::by_id(tx, *id).await?;
+                    if !session.is_some_and(|session| session.user == *owner && session.is_live(*now)) {
+                        return Err(AuthError::NotFound);
+                    }
+                    if !end(tx, *id, *now, EndReason::SignedOut).await? {
+                        return Err(AuthError::NotFound);
+                    }
+                    Ok(audit::record(tx, entry).await?)
+                })
+            });
+        ended.await
     }
 }

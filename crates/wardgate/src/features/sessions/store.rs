@@ -1,35 +1,54 @@
 //! SQL of `sessions`.
 
+use wardgate_crypto::Digest;
 use wardgate_store::{FromRow, GlobalSql, GlobalTx, Row, Sql, StoreError, Tx, global_sql, params, sql};
 
 use super::model::Session;
+use crate::columns::StoredDigest;
 use crate::kernel::ids::{SessionId, UserId};
 use crate::kernel::page::Position;
 use crate::kernel::time::Timestamp;
 
 const BY_ID: Sql = sql!(
-    "SELECT tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, ended_at, end_reason, address, user_agent \
+    "SELECT tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, ended_at, end_reason, address, user_agent, proven_at \
      FROM sessions WHERE tenant_id = $1 AND id = $2"
 );
+const BY_COOKIE: Sql = sql!(
+    "SELECT tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, ended_at, end_reason, address, user_agent, proven_at \
+     FROM sessions WHERE tenant_id = $1 AND cookie_digest = $2"
+);
+const BEYOND: Sql = sql!(
+    "SELECT tenant_id, id FROM sessions WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3 \
+     ORDER BY last_seen_at DESC, id DESC LIMIT 10 OFFSET $4"
+);
+const SET_COOKIE: Sql = sql!(
+    "UPDATE sessions SET cookie_digest = $3 WHERE tenant_id = $1 AND id = $2 AND cookie_digest IS NOT NULL"
+);
 const LIST_LIVE: Sql = sql!(
-    "SELECT tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, ended_at, end_reason, address, user_agent \
+    "SELECT tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, ended_at, end_reason, address, user_agent, proven_at \
      FROM sessions WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3 \
      AND (created_at, id) < ($4, $5) ORDER BY created_at DESC, id DESC LIMIT $6"
 );
 const INSERT: Sql = sql!(
-    "INSERT INTO sessions (tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, address, user_agent) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+    "INSERT INTO sessions (tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, address, user_agent, proven_at, cookie_digest) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 );
 const TOUCH: Sql = sql!(
     "UPDATE sessions SET last_seen_at = $3, expires_at = $4, address = $5, user_agent = $6 \
      WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL"
 );
+const PROVE: Sql =
+    sql!("UPDATE sessions SET proven_at = $3 WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL");
 const END: Sql = sql!(
     "UPDATE sessions SET ended_at = $3, end_reason = $4 WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL"
 );
 const END_ALL_OF: Sql = sql!(
     "UPDATE sessions SET ended_at = $3, end_reason = $4 \
      WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL AND id <> $5"
+);
+const END_BROWSER_SESSIONS_OF: Sql = sql!(
+    "UPDATE sessions SET ended_at = $3, end_reason = $4 \
+     WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL AND cookie_digest IS NOT NULL"
 );
 const PURGE: GlobalSql = global_sql!(
     "DELETE FROM sessions WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM sessions WHERE expires_at < $1 LIMIT $2)"
@@ -49,6 +68,8 @@ impl FromRow for Session {
             end_reason: row.get(8)?,
             address: row.get(9)?,
             user_agent: row.get(10)?,
+            // Sessions from before step-up existed were proven when they began.
+            proven_at: row.get::<Option<Timestamp>>(11)?.unwrap_or(row.get(4)?),
         })
     }
 }
@@ -68,7 +89,28 @@ pub(super) async fn list_live(
     tx.all(LIST_LIVE, &params![user, now, start.at, start.id, limit]).await
 }
 
-pub(super) async fn insert(tx: &mut Tx, session: &Session) -> Result<(), StoreError> {
+pub(super) async fn by_cookie(tx: &mut Tx, digest: Digest) -> Result<Option<Session>, StoreError> {
+    tx.opt(BY_COOKIE, &params![StoredDigest(digest)]).await
+}
+
+/// The user's live sessions but for the `kept` that were seen last; some of them, if they are many.
+pub(super) async fn beyond(
+    tx: &mut Tx,
+    user: UserId,
+    now: Timestamp,
+    kept: u32,
+) -> Result<Vec<SessionId>, StoreError> {
+    let rows: Vec<(SessionId,)> = tx.all(BEYOND, &params![user, now, kept]).await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Gives a browser session another cookie; leaves one that has none as it is.
+pub(super) async fn set_cookie(tx: &mut Tx, id: SessionId, digest: Digest) -> Result<(), StoreError> {
+    tx.exec(SET_COOKIE, &params![id, StoredDigest(digest)]).await.map(drop)
+}
+
+pub(super) async fn insert(tx: &mut Tx, session: &Session, cookie: Option<Digest>) -> Result<(), StoreError> {
+    let cookie = cookie.map(StoredDigest);
     let row = params![
         session.id,
         session.user,
@@ -78,7 +120,9 @@ pub(super) async fn insert(tx: &mut Tx, session: &Session) -> Result<(), StoreEr
         session.last_seen_at,
         session.expires_at,
         session.address,
-        session.user_agent
+        session.user_agent,
+        session.proven_at,
+        cookie
     ];
     tx.exec(INSERT, &row).await.map(drop)
 }
@@ -93,6 +137,11 @@ pub(super) async fn touch(
     user_agent: Option<&str>,
 ) -> Result<bool, StoreError> {
     Ok(tx.exec(TOUCH, &params![id, now, expires_at, address, user_agent]).await? == 1)
+}
+
+/// `false` if the session has ended.
+pub(super) async fn prove(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<bool, StoreError> {
+    Ok(tx.exec(PROVE, &params![id, now]).await? == 1)
 }
 
 /// Says whether this call did it.
@@ -114,6 +163,16 @@ pub(super) async fn end_all_of(
     keep: SessionId,
 ) -> Result<u64, StoreError> {
     tx.exec(END_ALL_OF, &params![user, now, reason, keep]).await
+}
+
+/// Ends those that a cookie opens; how many.
+pub(super) async fn end_browser_sessions_of(
+    tx: &mut Tx,
+    user: UserId,
+    now: Timestamp,
+    reason: &str,
+) -> Result<u64, StoreError> {
+    tx.exec(END_BROWSER_SESSIONS_OF, &params![user, now, reason]).await
 }
 
 /// Removes up to `limit` sessions, with their refresh tokens, that ended by time before `before`; how many.

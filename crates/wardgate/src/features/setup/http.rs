@@ -70,7 +70,7 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
             operation("setup", "Make the first superadmin with the one-use link's token")
                 .json(&texts(&["token", "email", "password"], &[]))
                 .answers(201, "The superadmin", &schema("User"))
-                .refuses(&["invalid_setup_token", "email_taken", "busy", "unavailable"]),
+                .refuses(&["invalid_setup_token", "email_taken", "rate_limited", "busy", "unavailable"]),
         ),
         route(&Method::GET, "/setup", Access::Public, page, asset("The page behind the one-use link")),
         route(&Method::GET, "/setup/setup.js", Access::Public, script, asset("The page's script")),

@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 use super::store;
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit, Entry};
-use crate::features::password::{Account, Accounts, PreparedAccount, write_account};
+use crate::features::limits::{Limits, Route};
+use crate::features::password::{Account, Accounts, FirstRoles, PreparedAccount, write_account};
 use crate::features::roles::{self, BuiltinRole};
 use crate::features::users::NewUser;
 use crate::kernel::error::AuthError;
@@ -27,6 +28,7 @@ const LIFE: Duration = Duration::from_secs(60 * 60);
 pub struct Setup {
     env: Arc<Environment>,
     audit: Arc<Audit>,
+    limits: Arc<Limits>,
     accounts: Arc<Accounts>,
 }
 
@@ -38,8 +40,13 @@ struct Redemption {
 }
 
 impl Setup {
-    pub(crate) fn new(env: Arc<Environment>, audit: Arc<Audit>, accounts: Arc<Accounts>) -> Self {
-        Self { env, audit, accounts }
+    pub(crate) fn new(
+        env: Arc<Environment>,
+        audit: Arc<Audit>,
+        limits: Arc<Limits>,
+        accounts: Arc<Accounts>,
+    ) -> Self {
+        Self { env, audit, limits, accounts }
     }
 
     /// A new link's token, which kills the one before; `None` once any superadmin exists.
@@ -77,9 +84,10 @@ impl Setup {
         password: &str,
         source: &Source,
     ) -> Result<Account, AuthError> {
+        self.limits.admit(TenantId::DEFAULT, Route::Setup, source).await?;
         let token = OpaqueToken::parse(PREFIX, token).ok_or(AuthError::InvalidSetupToken)?;
-        let account =
-            self.accounts.prepare(new, password, BuiltinRole::Superadmin, Actor::Anonymous, source).await?;
+        let roles = FirstRoles::Builtin(BuiltinRole::Superadmin);
+        let account = self.accounts.prepare(new, password, roles, Actor::Anonymous, source).await?;
         let user = account.user_id();
         let completed = self.audit.done(source, Actor::User(user), Action::SetupCompleted, user);
         let redemption = Redemption { digest: token.digest(), account, now: self.env.now(), completed };

@@ -1,17 +1,22 @@
-//! `/auth/login`.
+//! `/auth/login` and `/auth/session`.
 
 use axum::Extension;
 use axum::extract::State;
-use http::Method;
+use axum::response::IntoResponse;
+use http::header::SET_COOKIE;
+use http::{HeaderMap, Method, StatusCode};
+use serde_json::json;
 
+use crate::authn::{CurrentUser, cookie};
 use crate::features::tokens::{FIRST_PARTY, TokenPair};
 use crate::gate::Wardgate;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::TenantId;
 use crate::kernel::source::Source;
-use crate::web::body::FormOrJson;
+use crate::web::body::{FormOrJson, Json};
 use crate::web::fields::{Fields, FromFields};
 use crate::web::openapi::{operation, schema, texts};
+use crate::web::origin::Asked;
 use crate::web::routes::{Access, Route, route};
 
 /// The OAuth2 password form (RFC 6749 §4.3.2), or its two fields as JSON.
@@ -50,9 +55,50 @@ async fn login(
     signed_in.await.map(axum::Json)
 }
 
+struct BrowserLogin {
+    email: String,
+    password: String,
+}
+
+impl FromFields for BrowserLogin {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self { email: fields.identifier("email"), password: fields.text("password") }
+    }
+}
+
+/// Signing a victim in to an account of the attacker's is an attack as well, so the page must be a known one
+/// although no cookie is needed (S-053).
+async fn open_session(
+    State(gate): State<Wardgate>,
+    Extension(source): Extension<Source>,
+    headers: HeaderMap,
+    Json(BrowserLogin { email, password }): Json<BrowserLogin>,
+) -> Result<impl IntoResponse, AuthError> {
+    if !gate.origins().admit(&Method::POST, &headers, Asked::Directly) {
+        return Err(AuthError::CrossSite);
+    }
+    // Two cookies of the name are no reason to keep somebody out; the new one takes the place of either.
+    let held = cookie(&headers, gate.cookie().name()).ok().flatten();
+    let signed_in =
+        gate.signin().browser_with_password(TenantId::DEFAULT, &email, &password, held, &source).await?;
+    let set = [(SET_COOKIE, gate.cookie().set(&signed_in))];
+    Ok((set, axum::Json(json!({ "message": "Logged in" }))))
+}
+
+async fn close_session(
+    State(gate): State<Wardgate>,
+    current: CurrentUser,
+    Extension(source): Extension<Source>,
+) -> Result<impl IntoResponse, AuthError> {
+    let principal = current.principal();
+    let session = principal.session().ok_or(AuthError::InsufficientPermissions)?;
+    gate.sessions().end_own(principal.tenant, current.user().id, session, &source).await?;
+    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, gate.cookie().clear())]))
+}
+
 pub(crate) fn routes() -> Vec<Route<Wardgate>> {
     let form = texts(&["username", "password"], &["grant_type", "scope", "client_id", "client_secret"]);
-    vec![route(
+    let login_route = route(
         &Method::POST,
         "/auth/login",
         Access::Public,
@@ -60,6 +106,28 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
         operation("tokens", "Sign in with a password")
             .form_or_json(&form, &texts(&["email", "password"], &[]))
             .answers(200, "Tokens", &schema("TokenPair"))
-            .refuses(&["incorrect_credentials", "invalid_scope", "busy", "unavailable"]),
-    )]
+            .refuses(&["incorrect_credentials", "invalid_scope", "rate_limited", "busy", "unavailable"]),
+    );
+    vec![
+        login_route,
+        route(
+            &Method::POST,
+            "/auth/session",
+            Access::Public,
+            open_session,
+            operation("sessions", "Sign a browser in: it gets a cookie")
+                .json(&texts(&["email", "password"], &[]))
+                .answers(200, "Signed in; the cookie is set", &json!({ "type": "object" }))
+                .refuses(&["incorrect_credentials", "cross_site", "rate_limited", "busy", "unavailable"]),
+        ),
+        route(
+            &Method::DELETE,
+            "/auth/session",
+            Access::SignedIn,
+            close_session,
+            operation("sessions", "End this session")
+                .answers_empty(204, "The cookie opens nothing more")
+                .refuses(&["insufficient_permissions"]),
+        ),
+    ]
 }

@@ -1,13 +1,12 @@
 //! `/auth/refresh` and `/auth/logout`.
 
 use axum::Extension;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use http::request::Parts;
 use http::{Method, StatusCode};
 
-use super::model::{FIRST_PARTY, TokenPair};
-use super::service::SignOutHandle;
-use crate::authn::bearer;
+use super::model::{ExchangedToken, FIRST_PARTY, TokenPair};
+use crate::authn::{CurrentPrincipal, bearer};
 use crate::gate::Wardgate;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{SessionId, TenantId};
@@ -73,8 +72,7 @@ async fn logout(
 ) -> Result<StatusCode, AuthError> {
     let refresh_token = request.refresh_token.as_deref();
     let session = bearer_session(&gate, &parts, refresh_token.is_some()).await?;
-    let handle = SignOutHandle::new(session, refresh_token)?;
-    gate.tokens().sign_out(TenantId::DEFAULT, handle, &source).await?;
+    gate.tokens().sign_out_with(TenantId::DEFAULT, session, refresh_token, &source).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -86,10 +84,23 @@ async fn bearer_session(
 ) -> Result<Option<SessionId>, AuthError> {
     let Some(token) = bearer(parts)? else { return Ok(None) };
     match gate.tokens().authenticate(token).await {
-        Ok(known) => Ok(Some(known.principal.session)),
+        Ok(known) => match known.principal.session() {
+            Some(session) => Ok(Some(session)),
+            None => Err(AuthError::InvalidCredential),
+        },
         Err(AuthError::InvalidCredential | AuthError::InactiveUser) if beside => Ok(None),
         Err(other) => Err(other),
     }
+}
+
+async fn exchange(
+    State(gate): State<Wardgate>,
+    current: CurrentPrincipal,
+    Extension(source): Extension<Source>,
+    Path(id): Path<String>,
+) -> Result<axum::Json<ExchangedToken>, AuthError> {
+    let key = id.parse().map_err(|_| AuthError::NotFound)?;
+    gate.tokens().exchange(current.authenticated(), key, &source).await.map(axum::Json)
 }
 
 pub(crate) fn routes() -> Vec<Route<Wardgate>> {
@@ -103,7 +114,17 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
             operation("tokens", "Exchange a refresh token for new tokens")
                 .form_or_json(&refresh_form, &texts(&["refresh_token"], &[]))
                 .answers(200, "New tokens; the old refresh token is used up", &schema("TokenPair"))
-                .refuses(&["invalid_refresh_token", "invalid_scope", "busy", "unavailable"]),
+                .refuses(&["invalid_refresh_token", "invalid_scope", "rate_limited", "busy", "unavailable"]),
+        ),
+        route(
+            &Method::POST,
+            "/auth/api-keys/{id}/token",
+            Access::ApiKeyHolder,
+            exchange,
+            operation("tokens", "Exchange the API key that is sent for an access token")
+                .path_parameter("id")
+                .answers(200, "An access token; it dies with the key", &schema("ExchangedToken"))
+                .refuses(&["not_found"]),
         ),
         route(
             &Method::POST,

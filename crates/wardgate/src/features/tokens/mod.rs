@@ -6,7 +6,7 @@ mod refresh;
 mod service;
 mod store;
 
-pub use model::{Authenticated, Scope, TokenPair};
+pub use model::{ExchangedToken, TokenPair};
 pub(crate) use model::{FIRST_PARTY, Grant};
 pub use service::Tokens;
 pub(crate) use service::{FirstToken, TokenSettings, issue};

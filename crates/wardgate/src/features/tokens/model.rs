@@ -6,9 +6,7 @@ use serde::Serialize;
 
 use crate::features::roles::Roles;
 use crate::features::sessions::Session;
-use crate::features::users::User;
 use crate::kernel::ids::{RefreshTokenId, SessionId};
-use crate::kernel::principal::Principal;
 use crate::kernel::time::Timestamp;
 
 /// The client of tokens that no registered client asked for.
@@ -84,42 +82,6 @@ pub(super) fn session_end(
     now.plus(idle).min(created_at.plus(absolute))
 }
 
-/// How much of a refused permission is shown back, in characters.
-const MAX_SHOWN: usize = 64;
-
-/// A granted or asked-for scope: permissions separated by single spaces (RFC 6749 §3.3).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scope(String);
-
-impl Scope {
-    /// Reads a scope; `Err` names the first permission that `allowed` does not hold.
-    pub(crate) fn granted(asked: &str, allowed: impl Fn(&str) -> bool) -> Result<Self, String> {
-        let mut seen = Vec::new();
-        for permission in asked.split(' ') {
-            // A repeated one would let a stranger choose how long every token is.
-            if !allowed(permission) || seen.contains(&permission) {
-                return Err(permission.chars().take(MAX_SHOWN).collect());
-            }
-            seen.push(permission);
-        }
-        Ok(Self(asked.to_owned()))
-    }
-
-    pub(crate) fn stored(text: String) -> Self {
-        Self(text)
-    }
-
-    /// Whether it names the permission.
-    pub fn contains(&self, permission: &str) -> bool {
-        self.0.split(' ').any(|granted| granted == permission)
-    }
-
-    /// As it stands in a token.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 /// What the issuing transaction found out: everything a token pair is made from.
 #[derive(Debug, Clone)]
 pub(crate) struct Grant {
@@ -145,23 +107,29 @@ pub struct TokenPair {
     pub scope: Option<String>,
 }
 
+/// The answer of an exchange of an API key.
+#[derive(Serialize)]
+pub struct ExchangedToken {
+    /// A JWT, `typ: at+jwt` (RFC 9068).
+    pub access_token: String,
+    /// Always `bearer`.
+    pub token_type: &'static str,
+    /// Seconds until the access token ends.
+    pub expires_in: i64,
+    /// What the key leaves of its owner's rights now; empty if nothing.
+    pub scope: String,
+}
+
+impl std::fmt::Debug for ExchangedToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ExchangedToken").field("expires_in", &self.expires_in).finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for TokenPair {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TokenPair").field("expires_in", &self.expires_in).finish_non_exhaustive()
     }
-}
-
-/// Whoever a good access token stands for, as the store has them at this request.
-#[derive(Debug, Clone)]
-pub struct Authenticated {
-    /// Who, where, through which session.
-    pub principal: Principal,
-    /// The user.
-    pub user: User,
-    /// The user's roles now, whatever the token says.
-    pub roles: Roles,
-    /// The session's scope, if it was limited to one.
-    pub scope: Option<Scope>,
 }
 
 #[cfg(test)]
@@ -203,15 +171,5 @@ mod tests {
         assert_eq!(session_end(at(0), at(0), idle, absolute), at(7));
         assert_eq!(session_end(at(0), at(20), idle, absolute), at(27));
         assert_eq!(session_end(at(0), at(29), idle, absolute), at(30));
-    }
-
-    #[test]
-    fn a_scope_is_granted_whole_or_not_at_all() {
-        let allowed = |permission: &str| ["a:read", "b:read"].contains(&permission);
-        assert!(Scope::granted("a:read b:read", allowed).unwrap().contains("b:read"));
-        assert_eq!(Scope::granted("a:read c:read", allowed), Err("c:read".to_owned()));
-        assert_eq!(Scope::granted("a:read a:read", allowed), Err("a:read".to_owned()));
-        assert_eq!(Scope::granted("a:read  b:read", allowed), Err(String::new()));
-        assert!(!Scope::stored("a:readwrite".to_owned()).contains("a:read"));
     }
 }

@@ -7,10 +7,11 @@ use wardgate_crypto::{OpaqueToken, SubKey};
 use wardgate_store::Tx;
 use zeroize::Zeroizing;
 
-use super::model::{Consumed, Decision, Grant, RefreshToken, Scope, State, decide, session_end};
+use super::model::{Consumed, Decision, Grant, RefreshToken, State, decide, session_end};
 use super::service::{Tokens, grant};
 use super::store;
 use crate::features::audit::{self, Action, Actor, Audit};
+use crate::features::roles::Scope;
 use crate::features::sessions::{self, EndReason, Session};
 use crate::features::users;
 use crate::kernel::error::AuthError;

@@ -8,17 +8,20 @@ use wardgate_store::{StoreError, Tx};
 use wardgate_verify::{AccessClaims, Policy};
 use zeroize::Zeroizing;
 
-use super::model::{Authenticated, Grant, Scope, TokenPair};
+use super::model::{ExchangedToken, FIRST_PARTY, Grant, TokenPair};
 use super::{refresh, store};
 use crate::environment::Environment;
+use crate::features::api_keys;
 use crate::features::audit::{self, Action, Actor, Audit};
-use crate::features::keys::{self, Keys};
+use crate::features::keys::{self, Keys, Verified};
+use crate::features::limits::{Limits, Route};
+use crate::features::principals::{self, Authenticated};
+use crate::features::roles;
 use crate::features::sessions::{self, EndReason, Session};
 use crate::features::tenants::DEFAULT_SLUG;
-use crate::features::{roles, users};
 use crate::kernel::error::AuthError;
-use crate::kernel::ids::{AccessTokenId, RefreshTokenId, SessionId, TenantId, UserId};
-use crate::kernel::principal::Principal;
+use crate::kernel::ids::{AccessTokenId, ApiKeyId, RefreshTokenId, SessionId, TenantId};
+use crate::kernel::principal::{Principal, Subject, Via};
 use crate::kernel::source::Source;
 use crate::kernel::time::Timestamp;
 
@@ -40,6 +43,7 @@ pub(crate) struct TokenSettings {
 pub struct Tokens {
     pub(super) env: Arc<Environment>,
     pub(super) audit: Arc<Audit>,
+    limits: Arc<Limits>,
     keys: Arc<Keys>,
     pub(super) settings: TokenSettings,
     policy: Policy,
@@ -68,22 +72,26 @@ pub(crate) async fn issue(tx: &mut Tx, session: Session, first: &FirstToken) -> 
 
 /// Reads roles and signing key as they are in this transaction.
 pub(super) async fn grant(tx: &mut Tx, session: Session, now: Timestamp) -> Result<Grant, AuthError> {
-    let roles = roles::of(tx, session.user).await?;
+    let roles = roles::of(tx, session.user.into()).await?;
+    Ok(Grant { session, roles, kid: signing_kid(tx, now).await? })
+}
+
+async fn signing_kid(tx: &mut Tx, now: Timestamp) -> Result<String, AuthError> {
     let kid = keys::signing_kid(tx, now).await?;
-    let kid = kid.ok_or_else(|| AuthError::internal("issue a token", "no signing key is open"))?;
-    Ok(Grant { session, roles, kid })
+    kid.ok_or_else(|| AuthError::internal("issue a token", "no signing key is open"))
 }
 
 impl Tokens {
     pub(crate) fn new(
         env: Arc<Environment>,
         audit: Arc<Audit>,
+        limits: Arc<Limits>,
         keys: Arc<Keys>,
         settings: TokenSettings,
         successor_key: SubKey,
     ) -> Self {
         let policy = Policy::new(settings.issuer.clone(), settings.audience.clone());
-        Self { env, audit, keys, settings, policy, successor_key: Arc::new(successor_key) }
+        Self { env, audit, limits, keys, settings, policy, successor_key: Arc::new(successor_key) }
     }
 
     /// A fresh first token for a family about to start.
@@ -120,21 +128,34 @@ impl Tokens {
     }
 
     fn claims(&self, grant: &Grant) -> AccessClaims {
+        let session = &grant.session;
+        self.claims_of(Claimed {
+            subject: session.user.into(),
+            via: Via::Session(session.id),
+            client_id: session.client_id.clone(),
+            scope: session.scope.clone(),
+            roles: grant.roles.names(),
+            ends: Some(session.expires_at),
+        })
+    }
+
+    fn claims_of(&self, claimed: Claimed) -> AccessClaims {
         let now = self.env.now();
-        // A verifier that works offline must not take a token past its session's end.
-        let end = now.plus(self.settings.access_ttl).min(grant.session.expires_at);
+        let end = now.plus(self.settings.access_ttl);
+        // A verifier that works offline must not take a token past its session's or key's end.
+        let end = claimed.ends.map_or(end, |ends| ends.min(end));
         AccessClaims {
             iss: self.settings.issuer.clone(),
-            sub: grant.session.user.to_string(),
+            sub: claimed.subject.to_string(),
             aud: self.settings.audience.clone().into(),
             exp: end.as_seconds(),
             iat: now.as_seconds(),
             nbf: None,
             jti: AccessTokenId::new(now, self.env.random()).to_string(),
-            sid: grant.session.id.to_string(),
-            client_id: grant.session.client_id.clone(),
-            scope: grant.session.scope.clone(),
-            roles: grant.roles.names(),
+            sid: claimed.via.to_string(),
+            client_id: claimed.client_id,
+            scope: claimed.scope,
+            roles: claimed.roles,
             tenant: DEFAULT_SLUG.to_owned(),
         }
     }
@@ -146,21 +167,61 @@ impl Tokens {
     pub async fn authenticate(&self, token: &str) -> Result<Authenticated, AuthError> {
         let now = self.env.now();
         let verified = self.keys.verify(token, &self.policy, now).await?;
-        let subject: UserId = verified.claims.sub.parse().map_err(|_| AuthError::InvalidCredential)?;
-        let session: SessionId = verified.claims.sid.parse().map_err(|_| AuthError::InvalidCredential)?;
-        let principal = Principal { tenant: verified.tenant, subject, session };
-        self.env
-            .db
-            .lookup(principal.tenant.into(), (principal, verified, now), |tx, (principal, verified, now)| {
-                Box::pin(look_up(tx, principal, &verified.kid, *now))
+        let subject: Subject = verified.claims.sub.parse().map_err(|_| AuthError::InvalidCredential)?;
+        let via: Via = verified.claims.sid.parse().map_err(|_| AuthError::InvalidCredential)?;
+        let presented = Presented { subject, via, verified, now };
+        let looked_up = self.env.db.lookup(presented.verified.tenant.into(), presented, |tx, presented| {
+            Box::pin(look_up(tx, presented))
+        });
+        looked_up.await
+    }
+
+    /// An access token for whoever presents an API key, for services that know tokens only. There is no refresh token:
+    /// the key itself is good for the next.
+    ///
+    /// It names as its scope what the key leaves of its owner's rights now, so that a verifier that works offline
+    /// grants no more (S-061). It dies with the key.
+    pub(crate) async fn exchange(
+        &self,
+        current: &Authenticated,
+        key: ApiKeyId,
+        source: &Source,
+    ) -> Result<ExchangedToken, AuthError> {
+        let Principal { tenant, subject, via } = current.principal;
+        if via != Via::ApiKey(key) {
+            return Err(AuthError::NotFound);
+        }
+        let exchanged = self.audit.done(source, subject.into(), Action::ApiKeyExchanged, key);
+        let input = (key, self.env.now(), exchanged);
+        let read = self.env.db.write(tenant.into(), input, |tx, (key, now, exchanged)| {
+            Box::pin(async move {
+                let key = api_keys::find(tx, *key).await?.filter(|key| key.is_live(*now));
+                let ends = key.ok_or(AuthError::InvalidApiKey)?.expires_at;
+                audit::record(tx, exchanged).await?;
+                Ok::<_, AuthError>((signing_kid(tx, *now).await?, ends))
             })
-            .await
+        });
+        let (kid, ends) = read.await?;
+        let claims = self.claims_of(Claimed {
+            subject,
+            via,
+            client_id: FIRST_PARTY.to_owned(),
+            scope: Some(current.rights.permissions().join(" ")),
+            roles: current.rights.roles.names(),
+            ends,
+        });
+        Ok(ExchangedToken {
+            access_token: self.keys.sign(tenant, &kid, &claims).await?,
+            token_type: "bearer",
+            expires_in: claims.exp - claims.iat,
+            scope: claims.scope.unwrap_or_default(),
+        })
     }
 
     /// Ends the session that a refresh token belongs to, whichever token of the family it is.
     ///
     /// `expected` is the session of the bearer token beside it: two sessions in one request are refused.
-    pub(crate) async fn sign_out(
+    async fn sign_out(
         &self,
         tenant: TenantId,
         handle: SignOutHandle,
@@ -186,8 +247,18 @@ impl Tokens {
     }
 }
 
+/// What a token is to say.
+struct Claimed {
+    subject: Subject,
+    via: Via,
+    client_id: String,
+    scope: Option<String>,
+    roles: Vec<String>,
+    ends: Option<Timestamp>,
+}
+
 /// What names the session to sign out of.
-pub(crate) enum SignOutHandle {
+enum SignOutHandle {
     /// The bearer token's session.
     Session(SessionId),
     /// A refresh token, and the bearer token's session if both were sent.
@@ -196,7 +267,7 @@ pub(crate) enum SignOutHandle {
 
 impl SignOutHandle {
     /// From what a request carries; [`AuthError::InvalidRefreshToken`] for a malformed refresh token.
-    pub(crate) fn new(bearer: Option<SessionId>, refresh_token: Option<&str>) -> Result<Self, AuthError> {
+    fn new(bearer: Option<SessionId>, refresh_token: Option<&str>) -> Result<Self, AuthError> {
         match (bearer, refresh_token) {
             (session, Some(text)) => {
                 let token = OpaqueToken::parse(REFRESH_PREFIX, text).ok_or(AuthError::InvalidRefreshToken)?;
@@ -221,28 +292,23 @@ impl SignOutHandle {
     }
 }
 
-async fn look_up(
-    tx: &mut Tx,
-    principal: &Principal,
-    kid: &str,
+/// What an access token says that is looked at.
+struct Presented {
+    subject: Subject,
+    via: Via,
+    verified: Arc<Verified>,
     now: Timestamp,
-) -> Result<Authenticated, AuthError> {
-    let session = sessions::find(tx, principal.session).await?;
-    let user = users::find(tx, principal.subject).await?;
-    let roles = roles::of(tx, principal.subject).await?;
-    let key_open = keys::is_open(tx, kid).await?;
-    let (Some(session), Some(user)) = (session, user) else { return Err(AuthError::InvalidCredential) };
-    if !key_open || session.user != user.id {
-        return Err(AuthError::InvalidCredential);
-    }
-    if !user.is_active() && (session.is_live(now) || session.ended_by_disabling()) {
-        return Err(AuthError::InactiveUser);
-    }
-    if !session.is_live(now) {
-        return Err(AuthError::InvalidCredential);
-    }
-    let scope = session.scope.map(Scope::stored);
-    Ok(Authenticated { principal: *principal, user, roles, scope })
+}
+
+async fn look_up(tx: &mut Tx, presented: &Presented) -> Result<Authenticated, AuthError> {
+    let Presented { subject, via, verified, now } = presented;
+    let standing = match via {
+        Via::Session(id) => sessions::find(tx, *id).await?.map(|session| session.standing(*now)),
+        Via::ApiKey(id) => api_keys::find(tx, *id).await?.map(|key| key.standing(*now)),
+    };
+    let key_open = keys::is_open(tx, &verified.kid).await?;
+    let standing = standing.filter(|standing| key_open && standing.owner == *subject);
+    principals::resolve(tx, verified.tenant, *via, standing).await
 }
 
 impl Tokens {
@@ -258,7 +324,11 @@ impl Tokens {
         scope: Option<&str>,
         source: &Source,
     ) -> Result<TokenPair, AuthError> {
-        let token = OpaqueToken::parse(REFRESH_PREFIX, presented).ok_or(AuthError::InvalidRefreshToken)?;
+        self.limits.admit(tenant, Route::Refresh, source).await?;
+        self.limits.admit_token(tenant, source)?;
+        let Some(token) = OpaqueToken::parse(REFRESH_PREFIX, presented) else {
+            return Err(self.bad_refresh_token(tenant, source));
+        };
         let attempt = refresh::Attempt::new(self, token, client_id, scope, source);
         let outcome = self
             .env
@@ -269,8 +339,38 @@ impl Tokens {
             refresh::Outcome::Granted { grant, refresh_token } => {
                 self.pair(tenant, &grant, &refresh_token).await
             }
-            refresh::Outcome::Refused => Err(AuthError::InvalidRefreshToken),
+            refresh::Outcome::Refused => Err(self.bad_refresh_token(tenant, source)),
             refresh::Outcome::Replayed => Err(AuthError::RefreshReused),
         }
+    }
+}
+
+impl Tokens {
+    /// Ends the session that the bearer token or the refresh token of a request names.
+    pub(crate) async fn sign_out_with(
+        &self,
+        tenant: TenantId,
+        bearer: Option<SessionId>,
+        refresh_token: Option<&str>,
+        source: &Source,
+    ) -> Result<(), AuthError> {
+        if refresh_token.is_none() {
+            return self.sign_out(tenant, SignOutHandle::new(bearer, None)?, source).await;
+        }
+        self.limits.admit(tenant, Route::Refresh, source).await?;
+        self.limits.admit_token(tenant, source)?;
+        let ended = match SignOutHandle::new(bearer, refresh_token) {
+            Ok(handle) => self.sign_out(tenant, handle, source).await,
+            Err(refusal) => Err(refusal),
+        };
+        if matches!(ended, Err(AuthError::InvalidRefreshToken | AuthError::InvalidCredential)) {
+            self.limits.note_bad_token(tenant, "refresh_token", source);
+        }
+        ended
+    }
+
+    fn bad_refresh_token(&self, tenant: TenantId, source: &Source) -> AuthError {
+        self.limits.note_bad_token(tenant, "refresh_token", source);
+        AuthError::InvalidRefreshToken
     }
 }

@@ -1,6 +1,8 @@
 //! What a user is.
 
-use crate::kernel::email::Email;
+use serde::Serialize;
+
+use crate::kernel::email::{Email, normalize_identifier};
 use crate::kernel::error::FieldFault;
 use crate::kernel::ids::UserId;
 use crate::kernel::page::Position;
@@ -34,6 +36,33 @@ impl User {
     }
 }
 
+/// A user as clients see one.
+#[derive(Debug, Clone, Serialize)]
+pub struct UserView {
+    id: UserId,
+    email: Email,
+    email_verified: bool,
+    name: Option<String>,
+    is_active: bool,
+    roles: Vec<String>,
+    created_at: Timestamp,
+}
+
+impl UserView {
+    /// The view of `user`, who has these roles.
+    pub fn new(user: &User, roles: Vec<String>) -> Self {
+        Self {
+            id: user.id,
+            email: user.email.clone(),
+            email_verified: user.email_verified_at.is_some(),
+            name: user.name.clone(),
+            is_active: user.is_active(),
+            roles,
+            created_at: user.created_at,
+        }
+    }
+}
+
 /// What it takes to make an account, already checked.
 #[derive(Debug, Clone)]
 pub struct NewUser {
@@ -43,6 +72,31 @@ pub struct NewUser {
     pub name: Option<String>,
     /// Whether the address counts as proven, as it does for accounts an operator makes.
     pub email_verified: bool,
+}
+
+/// Which users a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct UserFilter {
+    /// Those whose address holds this text, in any case.
+    pub email: Option<String>,
+    /// Only the active, or only the deactivated.
+    pub is_active: Option<bool>,
+}
+
+impl UserFilter {
+    /// The filter as the pattern of a `LIKE … ESCAPE '!'`: what a stranger types is text, not a pattern.
+    pub(super) fn email_pattern(&self) -> String {
+        let typed = normalize_identifier(self.email.as_deref().unwrap_or_default());
+        let mut pattern = String::from("%");
+        for c in typed.chars() {
+            if matches!(c, '%' | '_' | '!') {
+                pattern.push('!');
+            }
+            pattern.push(c);
+        }
+        pattern.push('%');
+        pattern
+    }
 }
 
 /// The longest name, in characters.
@@ -64,6 +118,14 @@ pub(crate) fn check_name(name: &str) -> Result<(), FieldFault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_searched_for_is_text() {
+        let pattern =
+            |email: &str| UserFilter { email: Some(email.to_owned()), is_active: None }.email_pattern();
+        assert_eq!(pattern("a_b%!@X.org"), "%a!_b!%!!@x.org%");
+        assert_eq!(UserFilter::default().email_pattern(), "%%");
+    }
 
     #[test]
     fn names_of_people_pass_and_broken_lines_do_not() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wardgate_store::{StoreError, Tx};
 
-use super::model::{User, check_name};
+use super::model::{User, UserFilter, check_name};
 use super::store;
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit};
@@ -40,8 +40,17 @@ pub(crate) async fn find_for_sign_in(tx: &mut Tx, normalized: &str) -> Result<Op
 }
 
 /// A page of users, newest first, and one more if there is a next page.
-pub(crate) async fn list(tx: &mut Tx, page: &PageRequest) -> Result<Vec<User>, StoreError> {
-    store::list(tx, page.start(), page.fetch()).await
+pub(crate) async fn list(
+    tx: &mut Tx,
+    filter: &UserFilter,
+    page: &PageRequest,
+) -> Result<Vec<User>, StoreError> {
+    store::list(tx, filter, page.start(), page.fetch()).await
+}
+
+/// `false` if there is no such user.
+pub(crate) async fn rename(tx: &mut Tx, id: UserId, name: Option<&str>) -> Result<bool, StoreError> {
+    store::rename(tx, id, name).await
 }
 
 /// Makes the account; [`AuthError::EmailTaken`] if the address has one.

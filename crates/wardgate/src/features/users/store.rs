@@ -2,7 +2,7 @@
 
 use wardgate_store::{FromRow, Row, Sql, StoreError, Tx, params, sql};
 
-use super::model::User;
+use super::model::{User, UserFilter};
 use crate::kernel::email::Email;
 use crate::kernel::ids::UserId;
 use crate::kernel::page::Position;
@@ -18,7 +18,9 @@ const BY_EMAIL: Sql = sql!(
 );
 const LIST: Sql = sql!(
     "SELECT tenant_id, id, email, email_normalized, email_verified_at, name, disabled_at, created_at \
-     FROM users WHERE tenant_id = $1 AND (created_at, id) < ($2, $3) ORDER BY created_at DESC, id DESC LIMIT $4"
+     FROM users WHERE tenant_id = $1 AND (created_at, id) < ($2, $3) AND email_normalized LIKE $4 ESCAPE '!' \
+     AND (disabled_at IS NULL OR $5 <> 1) AND (disabled_at IS NOT NULL OR $5 <> 0) \
+     ORDER BY created_at DESC, id DESC LIMIT $6"
 );
 const INSERT: Sql = sql!(
     "INSERT INTO users (tenant_id, id, email, email_normalized, email_verified_at, name, created_at) \
@@ -52,9 +54,17 @@ pub(super) async fn by_email(tx: &mut Tx, normalized: &str) -> Result<Option<Use
     tx.opt(BY_EMAIL, &params![normalized]).await
 }
 
-/// Newest first, those after `start` in that order.
-pub(super) async fn list(tx: &mut Tx, start: Position, limit: i64) -> Result<Vec<User>, StoreError> {
-    tx.all(LIST, &params![start.at, start.id, limit]).await
+/// Newest first, those after `start` in that order that match the filter.
+pub(super) async fn list(
+    tx: &mut Tx,
+    filter: &UserFilter,
+    start: Position,
+    limit: i64,
+) -> Result<Vec<User>, StoreError> {
+    let pattern = filter.email_pattern();
+    // 2 stands for either; a parameter that may be NULL has no type on PostgreSQL.
+    let active = filter.is_active.map_or(2_i64, i64::from);
+    tx.all(LIST, &params![start.at, start.id, pattern, active, limit]).await
 }
 
 /// `Constraint` on `users.email_normalized` when the address has an account.

@@ -1,12 +1,13 @@
 //! A gate with a clock that tests set, chance that repeats, and a database of its own.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use wardgate::{
-    BuildError, Builder, Clock, DbOptions, Durability, HashPoolSettings, MIGRATIONS, ManualClock, MasterKey,
-    SeededRng, Timestamp, Wardgate,
+    AuthError, BuildError, Builder, Clock, DbOptions, Durability, HashPoolSettings, MIGRATIONS, ManualClock,
+    MasterKey, RateLimits, SeededRng, TenantId, Timestamp, UserChange, UserId, Wardgate,
 };
 use wardgate_store::testing::Scratch;
 
@@ -26,6 +27,8 @@ pub struct TestGate {
     pub clock: Arc<ManualClock>,
     pub app: Router,
     scratch: Arc<Scratch>,
+    /// How many nodes there are: each draws other ids.
+    nodes: Arc<AtomicU64>,
 }
 
 impl TestGate {
@@ -37,12 +40,12 @@ impl TestGate {
     pub async fn with(settings: impl FnOnce(Builder) -> Builder) -> Self {
         let scratch = Arc::new(Scratch::from_env(MIGRATIONS).await.unwrap());
         let clock = Arc::new(ManualClock::at(START));
-        Self::on(scratch, clock, 1, settings).await
+        Self::on(scratch, clock, Arc::default(), settings).await
     }
 
     /// Another node, or a restart, on the same database and at the same time.
     pub async fn beside(&self, settings: impl FnOnce(Builder) -> Builder) -> Self {
-        Self::on(Arc::clone(&self.scratch), Arc::clone(&self.clock), 2, settings).await
+        Self::on(Arc::clone(&self.scratch), Arc::clone(&self.clock), Arc::clone(&self.nodes), settings).await
     }
 
     /// As [`beside`](Self::beside), where it may fail.
@@ -50,7 +53,7 @@ impl TestGate {
         &self,
         settings: impl FnOnce(Builder) -> Builder,
     ) -> Result<Wardgate, BuildError> {
-        settings(builder(&self.scratch, &self.clock, 3)).build().await
+        settings(builder(&self.scratch, &self.clock, 1000)).build().await
     }
 
     /// A gate of its own that may fail.
@@ -62,15 +65,39 @@ impl TestGate {
     async fn on(
         scratch: Arc<Scratch>,
         clock: Arc<ManualClock>,
-        seed: u64,
+        nodes: Arc<AtomicU64>,
         settings: impl FnOnce(Builder) -> Builder,
     ) -> Self {
+        let seed = nodes.fetch_add(1, Ordering::Relaxed) + 1;
         let gate = settings(builder(&scratch, &clock, seed)).build().await.unwrap();
-        Self { app: gate.into_app(), gate, clock, scratch }
+        Self { app: gate.into_app(), gate, clock, scratch, nodes }
     }
 
     pub fn master_key() -> MasterKey {
         MasterKey::generate(&SeededRng::new(7))
+    }
+
+    /// Changes a user as an operator.
+    pub async fn change(&self, user: UserId, to: UserChange) -> Result<(), AuthError> {
+        let (tenant, operator) = (TenantId::DEFAULT, self.gate.operator());
+        self.gate.lifecycle().update(tenant, user, to, &operator).await.map(drop)
+    }
+
+    pub async fn disable(&self, user: UserId) {
+        self.change(user, UserChange { is_active: Some(false), ..UserChange::default() }).await.unwrap();
+    }
+
+    pub async fn enable(&self, user: UserId) {
+        self.change(user, UserChange { is_active: Some(true), ..UserChange::default() }).await.unwrap();
+    }
+
+    pub async fn set_roles(&self, user: UserId, roles: &[&str]) -> Result<(), AuthError> {
+        let roles = roles.iter().map(|&role| role.to_owned()).collect();
+        self.change(user, UserChange { roles: Some(roles), ..UserChange::default() }).await
+    }
+
+    pub async fn delete(&self, user: UserId) -> Result<(), AuthError> {
+        self.gate.lifecycle().delete(TenantId::DEFAULT, user, &self.gate.operator()).await
     }
 
     pub fn scratch(&self) -> &Scratch {
@@ -116,7 +143,10 @@ fn builder(scratch: &Scratch, clock: &Arc<ManualClock>, seed: u64) -> Builder {
         .issuer(ISSUER)
         .database(database)
         .master_key(TestGate::master_key())
+        .background(false)
         .hashing(HashPoolSettings { threads: 2, queue: 64, deadline: Duration::from_secs(3600) })
+        // The clock stands still, so a limit once reached would stay: tests of limits switch them on.
+        .rate_limits(RateLimits::off())
         .clock(Arc::clone(clock) as Arc<dyn Clock>)
         .rng(Arc::new(SeededRng::new(seed)))
 }

@@ -1,7 +1,7 @@
 //! People who use the system.
 
 use serde_json::json;
-use wardgate::{Actor, BuiltinRole, NewUser, TenantId, UserId};
+use wardgate::{BuiltinRole, NewUser, TenantId, UserId};
 
 use super::gate::{PASSWORD, TestGate};
 use super::request::{Reply, Request};
@@ -27,12 +27,10 @@ impl<'t> Registering<'t> {
     pub async fn registered(self) -> Persona<'t> {
         let email = format!("{}@example.com", self.name);
         let new = NewUser { email: email.parse().unwrap(), name: None, email_verified: false };
-        let (gate, source) = (&self.t.gate, self.t.gate.own_source());
+        let (gate, roles) = (&self.t.gate, vec![self.role.to_string()]);
         let accounts = gate.accounts();
-        let account = accounts
-            .create(TenantId::DEFAULT, new, PASSWORD, self.role, Actor::CommandLine, &source)
-            .await
-            .unwrap();
+        let account =
+            accounts.create(TenantId::DEFAULT, new, Some(PASSWORD), roles, &gate.operator()).await.unwrap();
         Persona { t: self.t, email, id: account.user.id, access: String::new(), refresh: String::new() }
     }
 

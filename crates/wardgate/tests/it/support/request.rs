@@ -1,7 +1,10 @@
 //! A request against the router, and what came back.
 
+use std::net::SocketAddr;
+
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
@@ -28,6 +31,13 @@ impl Request {
 
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.builder = self.builder.header(name, value.as_ref());
+        self
+    }
+
+    /// As it comes from this address.
+    pub fn from(mut self, address: &str) -> Self {
+        let peer = SocketAddr::new(address.parse().unwrap(), 40_000);
+        self.builder = self.builder.extension(ConnectInfo(peer));
         self
     }
 

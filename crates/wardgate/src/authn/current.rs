@@ -1,0 +1,224 @@
+//! The extractors for whoever makes a request.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
+use http::Method;
+use http::request::Parts;
+
+use super::credential::{Credential, credential};
+use crate::features::principals::{Authenticated, Holder};
+use crate::features::roles::{Authority, Caller, Limit, Rights, Roles, Scope};
+use crate::features::users::User;
+use crate::gate::Wardgate;
+use crate::kernel::error::AuthError;
+use crate::kernel::ids::TenantId;
+use crate::kernel::principal::Principal;
+use crate::kernel::source::Source;
+use crate::web::origin::Asked;
+
+/// Whoever a request is made as: a human or a machine. As a handler's argument it demands a good credential;
+/// `Option<CurrentPrincipal>` takes a request without one, and ignores a stale one.
+///
+/// Activity, roles and the credential itself are read from the store at each request, so a revocation counts at
+/// once.
+///
+/// ```
+/// # use wardgate::CurrentPrincipal;
+/// async fn hello(current: CurrentPrincipal) -> String {
+///     format!("Hello, {}", current.principal().subject)
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct CurrentPrincipal(Arc<Known>);
+
+#[derive(Debug)]
+struct Known {
+    authenticated: Authenticated,
+    presented: Presented,
+}
+
+/// The kind of a presented credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presented {
+    Bearer,
+    ApiKey,
+    Cookie,
+}
+
+/// As [`CurrentPrincipal`], for humans only: a service account is refused with 403.
+///
+/// ```
+/// # use wardgate::CurrentUser;
+/// async fn hello(current: CurrentUser) -> String {
+///     format!("Hello, {}", current.user().email)
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct CurrentUser {
+    principal: CurrentPrincipal,
+    user: Arc<User>,
+}
+
+impl CurrentPrincipal {
+    /// Who, in which tenant, by what.
+    pub fn principal(&self) -> &Principal {
+        &self.0.authenticated.principal
+    }
+
+    /// The user or service account.
+    pub fn holder(&self) -> &Holder {
+        &self.0.authenticated.holder
+    }
+
+    /// What they may do by this credential now.
+    pub fn rights(&self) -> &Rights {
+        &self.0.authenticated.rights
+    }
+
+    /// Their roles now.
+    pub fn roles(&self) -> &Roles {
+        &self.rights().roles
+    }
+
+    /// The scope this credential is limited to, if it is.
+    pub fn scope(&self) -> Option<&Scope> {
+        match &self.rights().limit {
+            Limit::Scope(scope) => Some(scope),
+            Limit::Nothing | Limit::Application => None,
+        }
+    }
+
+    /// Everything they may do by this credential; see [`Roles::permissions`].
+    pub fn permissions(&self) -> Vec<&str> {
+        self.rights().permissions()
+    }
+
+    /// Refuses unless the roles allow `permission` and the credential leaves it.
+    pub fn require_permission(&self, permission: &str) -> Result<(), AuthError> {
+        self.rights().require(permission)
+    }
+
+    /// Refuses unless they have the role `role`, built in or the tenant's own, or one above it. A role is the
+    /// bundle of its permissions, so a credential's scope must leave none of them out.
+    pub fn require_role(&self, role: &str) -> Result<(), AuthError> {
+        self.rights().require_role(role)
+    }
+
+    pub(crate) fn authenticated(&self) -> &Authenticated {
+        &self.0.authenticated
+    }
+
+    /// Who they are to those services that change something for others.
+    pub fn caller(&self, source: Source) -> Caller {
+        let (actor, authority) = (self.principal().subject.into(), Authority::Holder(self.rights().clone()));
+        Caller { actor, authority, source }
+    }
+
+    /// Which kind of credential was presented.
+    pub(crate) fn presented(&self) -> Presented {
+        self.0.presented
+    }
+
+    pub(crate) async fn from_parts(parts: &mut Parts, gate: &Wardgate) -> Result<Self, AuthError> {
+        Self::asked(parts, gate, Asked::Directly).await
+    }
+
+    /// As [`from_parts`](Self::from_parts), for a request that a proxy asks about.
+    pub(crate) async fn asked(parts: &mut Parts, gate: &Wardgate, asked: Asked) -> Result<Self, AuthError> {
+        if let Some(known) = parts.extensions.get::<Self>() {
+            return Ok(known.clone());
+        }
+        let source = gate.source_of(parts);
+        let found = credential(parts, gate.cookie().name())?.ok_or(AuthError::MissingCredential)?;
+        let (presented, authenticated) = match found {
+            Credential::Bearer(token) => (Presented::Bearer, gate.tokens().authenticate(token).await?),
+            Credential::ApiKey(text) => {
+                let authenticated = gate.api_keys().authenticate(TenantId::DEFAULT, text, &source).await?;
+                (Presented::ApiKey, authenticated)
+            }
+            Credential::Cookie(text) => {
+                if !gate.origins().admit(&method(parts, asked), &parts.headers, asked) {
+                    return Err(AuthError::CrossSite);
+                }
+                let authenticated = gate.sessions().authenticate(TenantId::DEFAULT, text, &source).await?;
+                (Presented::Cookie, authenticated)
+            }
+        };
+        let current = Self(Arc::new(Known { authenticated, presented }));
+        // A second extractor of the same request asks nobody again.
+        parts.extensions.insert(current.clone());
+        Ok(current)
+    }
+}
+
+/// What the request does; for a proxy's question, what the request does that it is about (S-051).
+fn method(parts: &Parts, asked: Asked) -> Method {
+    let named = |name: &str| parts.headers.get(name);
+    match asked {
+        Asked::Directly => parts.method.clone(),
+        Asked::ByProxy => match named("x-forwarded-method").or_else(|| named("x-original-method")) {
+            // One that cannot be read is no harmless one.
+            Some(name) => Method::from_bytes(name.as_bytes()).unwrap_or(Method::POST),
+            None => parts.method.clone(),
+        },
+    }
+}
+
+impl CurrentUser {
+    /// The user's profile.
+    pub fn user(&self) -> &User {
+        &self.user
+    }
+
+    async fn from_parts(parts: &mut Parts, gate: &Wardgate) -> Result<Self, AuthError> {
+        let principal = CurrentPrincipal::from_parts(parts, gate).await?;
+        match principal.holder() {
+            Holder::User(user) => Ok(Self { user: Arc::clone(user), principal }),
+            Holder::ServiceAccount(_) => Err(AuthError::InsufficientPermissions),
+        }
+    }
+}
+
+impl Deref for CurrentUser {
+    type Target = CurrentPrincipal;
+
+    fn deref(&self) -> &CurrentPrincipal {
+        &self.principal
+    }
+}
+
+macro_rules! extractor {
+    ($($name:ident),+) => {$(
+        impl<S> FromRequestParts<S> for $name
+        where
+            Wardgate: FromRef<S>,
+            S: Send + Sync,
+        {
+            type Rejection = AuthError;
+
+            async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, AuthError> {
+                Self::from_parts(parts, &Wardgate::from_ref(state)).await
+            }
+        }
+
+        impl<S> OptionalFromRequestParts<S> for $name
+        where
+            Wardgate: FromRef<S>,
+            S: Send + Sync,
+        {
+            type Rejection = AuthError;
+
+            async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, AuthError> {
+                match Self::from_parts(parts, &Wardgate::from_ref(state)).await {
+                    Ok(current) => Ok(Some(current)),
+                    Err(error) if error.is_stale_credential() => Ok(None),
+                    Err(other) => Err(other),
+                }
+            }
+        }
+    )+};
+}
+
+extractor!(CurrentPrincipal, CurrentUser);

@@ -1,0 +1,45 @@
+//! The session's cookie.
+
+use std::time::Duration;
+
+use http::HeaderValue;
+
+/// How the session's cookie is called and marked (S-048).
+#[derive(Debug, Clone)]
+pub(crate) struct SessionCookie {
+    secure: bool,
+    /// How long a browser keeps it; the server decides how long it opens anything.
+    max_age: Duration,
+}
+
+impl SessionCookie {
+    /// Without HTTPS, as in development, no browser would keep a cookie of the `__Host-` kind.
+    pub(crate) fn new(secure: bool, max_age: Duration) -> Self {
+        Self { secure, max_age }
+    }
+
+    /// `__Host-` binds it to this host and to HTTPS: no other host or insecure page can plant one.
+    pub(crate) fn name(&self) -> &'static str {
+        if self.secure { "__Host-wardgate_session" } else { "wardgate_session" }
+    }
+
+    /// A `Set-Cookie` that gives it.
+    pub(crate) fn set(&self, value: &str) -> HeaderValue {
+        self.header(value, self.max_age)
+    }
+
+    /// A `Set-Cookie` that takes it away.
+    pub(crate) fn clear(&self) -> HeaderValue {
+        self.header("", Duration::ZERO)
+    }
+
+    fn header(&self, value: &str, max_age: Duration) -> HeaderValue {
+        let secure = if self.secure { "; Secure" } else { "" };
+        let (name, seconds) = (self.name(), max_age.as_secs());
+        let text = format!("{name}={value}; Path=/; Max-Age={seconds}{secure}; HttpOnly; SameSite=Lax");
+        let mut header =
+            HeaderValue::try_from(text).expect("a token's text and our own words are visible ASCII");
+        header.set_sensitive(true);
+        header
+    }
+}
