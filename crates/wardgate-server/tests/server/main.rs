@@ -10,6 +10,7 @@
 mod commands;
 mod crash;
 mod limits;
+mod machines;
 mod stages;
 mod start;
 mod stop;
