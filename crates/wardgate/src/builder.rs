@@ -23,7 +23,7 @@ use crate::features::service_accounts::ServiceAccounts;
 use crate::features::sessions::{BrowserSessions, Sessions};
 use crate::features::setup::Setup;
 use crate::features::signin::SignIn;
-use crate::features::tenants;
+use crate::features::tenants::{self, Tenants};
 use crate::features::tokens::{TokenSettings, Tokens};
 use crate::features::users::Users;
 use crate::gate::{Inner, Wardgate, WebSettings};
@@ -338,8 +338,7 @@ impl Builder {
         };
         let keys = Arc::new(Keys::new(Arc::clone(env), Arc::clone(&audit), Arc::clone(master), key_settings));
         let token_settings = TokenSettings {
-            audience: self.audience.unwrap_or_else(|| issuer.to_owned()),
-            issuer: issuer.to_owned(),
+            audience: self.audience,
             access_ttl: self.access_ttl,
             refresh_idle_ttl: self.refresh_idle_ttl,
             refresh_max_ttl: self.refresh_max_ttl,
@@ -369,6 +368,7 @@ impl Builder {
             Arc::clone(&passwords),
             self.registration,
         ));
+        let tenants = Arc::new(Tenants::new(Arc::clone(env), Arc::clone(&audit), issuer));
         let origins = Origins::new(issuer, self.web.session_origins.clone());
         let envelope = Envelope {
             clock: Arc::clone(&env.clock),
@@ -397,7 +397,13 @@ impl Builder {
                 Arc::clone(&tokens),
                 self.browser_sessions,
             ),
-            lifecycle: Lifecycle::new(Arc::clone(env), Arc::clone(&audit)),
+            lifecycle: Lifecycle::new(
+                Arc::clone(env),
+                Arc::clone(&audit),
+                Arc::clone(&keys),
+                Arc::clone(&tenants),
+            ),
+            tenants,
             setup: Setup::new(
                 Arc::clone(env),
                 Arc::clone(&audit),

@@ -74,6 +74,7 @@ pub use features::service_accounts::{
 pub use features::sessions::{BrowserSessions, Session, Sessions};
 pub use features::setup::Setup;
 pub use features::signin::SignIn;
+pub use features::tenants::{Tenant, TenantChange, Tenants};
 pub use features::tokens::{ExchangedToken, TokenPair, Tokens};
 pub use features::users::{NewUser, User, UserFilter, UserView, Users};
 pub use gate::{CorsOrigins, Wardgate, WebSettings};
@@ -88,6 +89,7 @@ pub use kernel::network::{InvalidNetwork, Network};
 pub use kernel::page::{Page, PageRequest, Position};
 pub use kernel::principal::{Principal, Subject, Via};
 pub use kernel::source::Source;
+pub use kernel::tenant::CurrentTenant;
 pub use kernel::time::{InvalidTimestamp, Timestamp};
 pub use ports::{Clock, ManualClock, Rng, SeededRng, SystemClock, SystemRng};
 pub use wardgate_crypto::MasterKey;

@@ -26,5 +26,6 @@ mod sessions;
 mod setup;
 mod signin;
 mod support;
+mod tenants;
 mod tokens;
 mod web;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wardgate_store::Tx;
 
-use super::service::{self, Passwords};
+use super::service::{self, Passwords, check_length_of};
 use super::store::NewHash;
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit, Entry};
@@ -15,6 +15,7 @@ use crate::kernel::error::AuthError;
 use crate::kernel::ids::{TenantId, UserId};
 use crate::kernel::page::{PageRequest, Position};
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::kernel::time::Timestamp;
 
 /// Who may register.
@@ -98,14 +99,16 @@ impl Accounts {
     /// Registers a stranger: an account with the role `user`, its address not proven.
     pub async fn register(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         new: NewUser,
         password: &str,
         source: &Source,
     ) -> Result<Account, AuthError> {
-        if self.mode == RegistrationMode::Closed {
+        if !tenant.registration_open.unwrap_or(self.mode == RegistrationMode::Open) {
             return Err(AuthError::RegistrationClosed);
         }
+        check_length_of(tenant, password, "password")?;
+        let tenant = tenant.id;
         self.limits.admit(tenant, Route::Register, source).await?;
         let roles = FirstRoles::Builtin(BuiltinRole::User);
         let account = self.prepare(new, password, roles, Actor::Anonymous, source).await?;

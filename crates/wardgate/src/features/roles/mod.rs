@@ -9,4 +9,4 @@ mod store;
 pub use custom::{CustomRoles, RoleChange};
 pub(crate) use model::check_permission;
 pub use model::{Authority, BuiltinRole, Caller, CustomRole, Limit, Rights, Roles, Scope, UnknownRole};
-pub(crate) use service::{assign, assign_first, holders, of, of_all, take_all};
+pub(crate) use service::{assign, assign_first, forget, holders, of, of_all, take_all};

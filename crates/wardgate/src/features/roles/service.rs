@@ -8,7 +8,7 @@ use wardgate_store::{StoreError, Tx};
 use super::model::{Authority, BuiltinRole, MAX_ROLES, Role, Roles};
 use super::store::{self, HeldRow};
 use crate::kernel::error::AuthError;
-use crate::kernel::ids::UserId;
+use crate::kernel::ids::{TenantId, UserId};
 use crate::kernel::principal::Subject;
 
 /// The principal's roles now.
@@ -104,6 +104,10 @@ async fn check_names(tx: &mut Tx, subject: Subject, names: &[String]) -> Result<
             return Err(AuthError::field("roles", "duplicate", format!("{} stands twice", shown(name))));
         }
         match name.parse() {
+            Ok(BuiltinRole::Superadmin) if tx.tenant() != TenantId::DEFAULT.into() => {
+                let detail = "superadmins are over all tenants, and live in the one at the root";
+                return Err(AuthError::field("roles", "not_in_this_tenant", detail));
+            }
             Ok(BuiltinRole::Superadmin) if matches!(subject, Subject::ServiceAccount(_)) => {
                 let detail = "superadmin is for people: a service account cannot be asked who it is";
                 return Err(AuthError::field("roles", "not_for_service_accounts", detail));
@@ -126,4 +130,9 @@ async fn check_names(tx: &mut Tx, subject: Subject, names: &[String]) -> Result<
 fn shown(name: &str) -> String {
     let short: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
     format!("{short:?}")
+}
+
+/// Removes some of what is the tenant's, as when it goes; how many rows.
+pub(crate) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    store::forget(tx, limit).await
 }

@@ -78,6 +78,11 @@ pub(crate) async fn delete(tx: &mut Tx, id: UserId) -> Result<bool, StoreError> 
     store::delete(tx, id).await
 }
 
+/// Removes some of what is the tenant's, as when it goes; how many rows.
+pub(crate) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    store::forget(tx, limit).await
+}
+
 impl Users {
     pub(crate) fn new(env: Arc<Environment>, audit: Arc<Audit>) -> Self {
         Self { env, audit }

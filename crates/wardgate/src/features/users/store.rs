@@ -8,6 +8,9 @@ use crate::kernel::ids::UserId;
 use crate::kernel::page::Position;
 use crate::kernel::time::Timestamp;
 
+const FORGET: Sql = sql!(
+    "DELETE FROM users WHERE tenant_id = $1 AND id IN (SELECT id FROM users WHERE tenant_id = $1 LIMIT $2)"
+);
 const BY_ID: Sql = sql!(
     "SELECT tenant_id, id, email, email_normalized, email_verified_at, name, disabled_at, created_at \
      FROM users WHERE tenant_id = $1 AND id = $2"
@@ -92,4 +95,9 @@ pub(super) async fn enable(tx: &mut Tx, id: UserId) -> Result<bool, StoreError> 
 /// Says whether this call did it. Takes everything of theirs along.
 pub(super) async fn delete(tx: &mut Tx, id: UserId) -> Result<bool, StoreError> {
     Ok(tx.exec(DELETE, &params![id]).await? == 1)
+}
+
+/// Removes up to `limit` rows of the tenant, as when it goes, with their passwords; how many.
+pub(super) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    tx.exec(FORGET, &params![limit]).await
 }
