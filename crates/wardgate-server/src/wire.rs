@@ -155,6 +155,7 @@ fn web(config: &Config, mode: Mode) -> WebSettings {
     let network = |network: &config::Network| Network::new(network.address, network.prefix);
     WebSettings {
         docs: server.docs,
+        session_origins: Vec::new(),
         cors: CorsOrigins { exact: server.cors.origins.clone(), any_loopback: server.cors.any_loopback },
         trusted_proxies: server.trusted_proxies.iter().map(network).collect(),
         loopback_hosts_only: mode == Mode::Dev,

@@ -33,3 +33,5 @@ pub(crate) mod signin;
 pub(crate) mod lifecycle;
 
 pub(crate) mod setup;
+
+pub(crate) mod transfer;

@@ -84,6 +84,10 @@ words!(
         RolesChanged = "user.roles_changed",
         /// An administrator made an account that has no password yet.
         UserCreated = "user.created",
+        /// An account came from another program's users.
+        UserImported = "user.imported",
+        /// Users were exported; the target says whether with their password hashes.
+        UsersExported = "users.exported",
         /// A role of the tenant's own was made.
         RoleCreated = "role.created",
         /// What a role is for, or what it allows, was changed.
