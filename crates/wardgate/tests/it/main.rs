@@ -27,4 +27,5 @@ mod setup;
 mod signin;
 mod support;
 mod tokens;
+mod transfer;
 mod web;
