@@ -45,7 +45,15 @@ fn a_foreign_hash_is_inspected_before_it_is_stored() {
         assert_eq!(inspect(stored), Err("its parameters would cost too much"), "{stored}");
     }
     assert_eq!(inspect("$6$rounds=5000$salt$digest"), Err("a scheme that is not known"));
-    for malformed in ["", "secret", "$2b$12$short", "5f4dcc3b5aa765d61d8327deb882cf99"] {
+    let with_nul = "pbkdf2_sha256$1500$zK\0mQ9$RtpV3Hd8biD/r+4mM1RzKKpdt+iP+tVXm6gMZuuFXgI=";
+    for malformed in [
+        "",
+        "secret",
+        with_nul,
+        "$2b$04$wBBsgoKEvkT9geGripLew.fgkmOrGFhuMe.dTOmdvWvOQoSwZOXcG\n",
+        "$2b$12$short",
+        "5f4dcc3b5aa765d61d8327deb882cf99",
+    ] {
         assert_eq!(inspect(malformed), Err("malformed"), "{malformed}");
     }
 }

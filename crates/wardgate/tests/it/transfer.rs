@@ -174,6 +174,8 @@ async fn a_line_refused_keeps_none_of_the_others_out() {
         "{".to_owned(),
         json!({ "email": "A@example.com" }).to_string(),
         json!({ "email": "a@example.com", "name": "Another" }).to_string(),
+        // PostgreSQL takes no NUL: it must not get so far as to fail the whole batch.
+        json!({ "email": "f@example.com", "password_hash": FOREIGN[7].replace("zK3m", "zK\u{0}m") }).to_string(),
         json!({ "email": "e@example.com" }).to_string(),
     ]
     .join("\n");
@@ -184,6 +186,7 @@ async fn a_line_refused_keeps_none_of_the_others_out() {
         "5 password_hash unsupported_hash",
         "6  malformed_json",
         "8 email email_taken",
+        "9 password_hash malformed_hash",
     ];
     let dry = run(&t, JsonLines, &file, true).await;
     assert_eq!((dry.0, dry.1), (2, 1));

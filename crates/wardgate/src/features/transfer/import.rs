@@ -227,7 +227,7 @@ impl<R: BufRead> UserImport<R> {
         Ok(fates.collect())
     }
 
-    /// An address in eight bytes, so that a dry run of a million lines takes some tens of MiB.
+    /// An address in eight bytes, so that a dry run of a million lines takes some forty MB.
     fn address(&self, prepared: &Prepared) -> [u8; 8] {
         let tag = self.key.hmac(&[b"address", prepared.account.user.email.normalized().as_bytes()]);
         let mut short = [0; 8];
