@@ -57,7 +57,8 @@ fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
 
 fn end(failure: &Failure) -> ExitCode {
     if !matches!(failure, Failure::ClosedPipe) {
-        eprintln!("error: {failure}");
+        // That nobody reads it changes nothing of how it ended; `eprintln!` would panic.
+        let _ = writeln!(io::stderr().lock(), "error: {failure}");
     }
     failure.exit_code()
 }

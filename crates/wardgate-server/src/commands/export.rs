@@ -76,9 +76,9 @@ async fn write(
     with_password_hashes: bool,
 ) -> Result<u64, Failure> {
     if with_password_hashes {
-        eprintln!(
-            "warning: this export holds password hashes; keep it as secret as the database, and remove it after use"
-        );
+        let warning =
+            "this export holds password hashes; keep it as secret as the database, and remove it after use";
+        writeln!(io::stderr().lock(), "warning: {warning}")?;
     }
     let mut out = BufWriter::new(out);
     let mut written = 0;

@@ -32,6 +32,14 @@ impl Totals {
     }
 }
 
+/// A file about to be read.
+struct Input {
+    reader: Box<dyn BufRead>,
+    /// How long it is, if it has an end that is known.
+    length: Option<u64>,
+    format: TransferFormat,
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -42,17 +50,18 @@ pub(crate) async fn run(common: &Common, command: Import) -> Result<(), Failure>
         let shown = file.display();
         Failure::Usage(format!("{shown} does not say what it is: add --format jsonl or --format csv"))
     })?;
-    let (input, length) = open(&file)?;
+    let input = open(&file, format)?;
     let gate = super::open(common).await?;
-    let done = import(common, &gate, input, length, format, dry_run).await;
+    let done = import(common, &gate, input, dry_run).await;
     gate.close().await;
     done
 }
 
-/// The file and how long it is, if it has an end that is known.
-fn open(path: &Path) -> Result<(Box<dyn BufRead>, Option<u64>), Failure> {
+fn open(path: &Path, format: TransferFormat) -> Result<Input, Failure> {
+    const BUFFER: usize = 64 * 1024;
     if path == Path::new("-") {
-        return Ok((Box::new(BufReader::with_capacity(BUFFER, io::stdin())), None));
+        let reader = Box::new(BufReader::with_capacity(BUFFER, io::stdin()));
+        return Ok(Input { reader, length: None, format });
     }
     let unreadable = |error: io::Error| Failure::Usage(format!("{}: {error}", path.display()));
     let file = File::open(path).map_err(unreadable)?;
@@ -61,66 +70,77 @@ fn open(path: &Path) -> Result<(Box<dyn BufRead>, Option<u64>), Failure> {
         return Err(Failure::Usage(format!("{} is a folder", path.display())));
     }
     let length = metadata.is_file().then_some(metadata.len());
-    Ok((Box::new(BufReader::with_capacity(BUFFER, file)), length))
+    Ok(Input { reader: Box::new(BufReader::with_capacity(BUFFER, file)), length, format })
 }
 
-const BUFFER: usize = 64 * 1024;
-
-async fn import(
-    common: &Common,
-    gate: &Wardgate,
-    input: Box<dyn BufRead>,
-    length: Option<u64>,
-    format: TransferFormat,
-    dry_run: bool,
-) -> Result<(), Failure> {
-    let mut import = gate.transfer().import(TenantId::DEFAULT, input, format, dry_run, &gate.operator())?;
+async fn import(common: &Common, gate: &Wardgate, input: Input, dry_run: bool) -> Result<(), Failure> {
+    let Input { reader, length, format } = input;
+    let mut import = gate.transfer().import(TenantId::DEFAULT, reader, format, dry_run, &gate.operator())?;
+    let progress = Progress::new(length);
     let mut report =
-        Report { common, progress: Progress::new(length), totals: Totals::default(), dry_run, faults: 0 };
-    report.begin()?;
+        Report { json: common.json, progress, totals: Totals::default(), dry_run, faults: 0, unheard: None };
+    report.begin();
     let ended = report.follow(&mut import).await;
-    report.end()?;
+    report.end();
     ended?;
-    match report.totals.refused {
-        0 => Ok(()),
-        1 => Err(Failure::refused("a line was refused; correct it and run this again")),
-        some => Err(Failure::refused(format!("{some} lines were refused; correct them and run this again"))),
+    match (report.totals.refused, report.unheard) {
+        (0, None) => Ok(()),
+        (0, Some(error)) => Err(error.into()),
+        (1, _) => Err(Failure::refused("a line was refused; correct it and run this again")),
+        (some, _) => {
+            Err(Failure::refused(format!("{some} lines were refused; correct them and run this again")))
+        }
     }
 }
 
 /// Tells of each fault as it is found, so that however many there are none is kept.
 ///
 /// For people faults go to standard error and the summary to standard output; for programs both are one JSON value.
-struct Report<'a> {
-    common: &'a Common,
+/// That nobody listens any more is no reason to leave half of the users out.
+struct Report {
+    json: bool,
     progress: Progress,
     totals: Totals,
     dry_run: bool,
     faults: u64,
+    /// Why the first thing that could not be told was not.
+    unheard: Option<io::Error>,
 }
 
-impl Report<'_> {
-    fn begin(&self) -> io::Result<()> {
-        if self.common.json { io::stdout().lock().write_all(b"{\"faults\":[") } else { Ok(()) }
+impl Report {
+    fn hear(&mut self, told: io::Result<()>) {
+        if let Err(error) = told {
+            self.unheard.get_or_insert(error);
+        }
+    }
+
+    fn begin(&mut self) {
+        if self.json {
+            let told = io::stdout().lock().write_all(b"{\"faults\":[");
+            self.hear(told);
+        }
     }
 
     async fn follow(&mut self, import: &mut UserImport<Box<dyn BufRead>>) -> Result<(), Failure> {
         loop {
             self.progress.show(import.bytes_read(), &self.totals.text(self.dry_run));
-            let Some(batch) = import.next_batch().await.map_err(|error| self.cut_short(error))? else {
+            let Some(batch) = import.next_batch().await.map_err(cut_short)? else {
                 return Ok(());
             };
             self.totals.add(&batch);
             if !batch.faults.is_empty() {
                 self.progress.clear();
             }
-            batch.faults.iter().try_for_each(|fault| self.tell(fault))?;
+            for fault in &batch.faults {
+                self.faults += 1;
+                let told = self.tell(fault);
+                self.hear(told);
+            }
         }
     }
 
-    fn tell(&mut self, fault: &LineFault) -> io::Result<()> {
-        self.faults += 1;
-        if !self.common.json {
+    fn tell(&self, fault: &LineFault) -> io::Result<()> {
+        if !self.json {
             return writeln!(io::stderr().lock(), "{fault}");
         }
         let out = &mut io::stdout().lock();
@@ -129,25 +149,26 @@ impl Report<'_> {
     }
 
     /// However it ended: what was committed is told.
-    fn end(&self) -> io::Result<()> {
+    fn end(&mut self) {
         self.progress.clear();
-        let out = &mut io::stdout().lock();
-        if !self.common.json {
-            return writeln!(out, "{}", self.totals.text(self.dry_run));
-        }
         let Totals { made, already_there, refused } = self.totals;
         let dry_run = self.dry_run;
-        writeln!(
-            out,
-            "],\"dry_run\":{dry_run},\"made\":{made},\"already_there\":{already_there},\"refused\":{refused}}}"
-        )
-    }
-
-    fn cut_short(&self, error: ImportError) -> Failure {
-        let why = match error {
-            ImportError::Refused(error) => Failure::from(error).to_string(),
-            other => other.to_string(),
+        let text = if self.json {
+            format!(
+                "],\"dry_run\":{dry_run},\"made\":{made},\"already_there\":{already_there},\"refused\":{refused}}}"
+            )
+        } else {
+            self.totals.text(dry_run)
         };
-        Failure::refused(format!("{why}\nThe import ended early. Run it again: what is there is passed over"))
+        let told = writeln!(io::stdout().lock(), "{text}");
+        self.hear(told);
     }
+}
+
+fn cut_short(error: ImportError) -> Failure {
+    let why = match error {
+        ImportError::Refused(error) => Failure::from(error).to_string(),
+        other => other.to_string(),
+    };
+    Failure::refused(format!("{why}\nThe import ended early. Run it again: what is there is passed over"))
 }

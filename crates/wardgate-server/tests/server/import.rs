@@ -169,16 +169,19 @@ fn csv_is_read_as_programs_write_it() {
 #[test]
 fn a_file_that_cannot_be_meant_changes_nothing() {
     let place = Place::new();
+    let headless = format!("a@example.com,{HASH}\n");
     for (name, content, fault) in [
+        ("headless-with-a-hash.csv", headless.as_str(), "1  missing_header"),
         ("unknown.csv", "email,pasword\na@example.com,x\n", "1  unknown_field"),
-        ("semicolons.csv", "email;name\na@example.com;x\n", "1  unknown_field"),
-        ("headless.csv", "a@example.com,x\n", "1  unknown_field"),
+        ("semicolons.csv", "email;name\na@example.com;x\n", "1  missing_header"),
+        ("headless.csv", "a@example.com,x\n", "1  missing_header"),
         ("twice.csv", "email,email\n", "1 email duplicate_field"),
         ("empty.csv", "", "1  missing_header"),
     ] {
         let told = place.told(&[&place.file(name, content)]);
         assert_eq!(totals(&told), [0, 0, 1], "{name}");
         assert_eq!(faults(&told)[0], fault, "{name}");
+        assert!(!told.to_string().contains("RtpV3Hd8"), "{told}");
     }
     let empty = place.file("empty.jsonl", "");
     assert_eq!(stdout(&place.import(&[&empty])), "0 made, 0 already there, 0 refused\n");
@@ -195,6 +198,20 @@ fn a_file_that_cannot_be_meant_changes_nothing() {
         assert!(stderr(&output).contains(said), "{output:?}");
     }
     assert_eq!(stdout(&run(&place.data(), &["user", "list", "--json"])), "[]\n");
+}
+
+#[test]
+fn that_nobody_reads_the_faults_keeps_nobody_out() {
+    let place = Place::new();
+    let file = place.file("users.jsonl", format!("x\n{}y\n{}", user(1), user(2)));
+    for json in [&[][..], &["--json"]] {
+        let mut command = wardgate();
+        command.args(["import", "users", &file, "--data-dir"]).arg(place.data()).args(json);
+        let mut import = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop((import.stdout.take(), import.stderr.take()));
+        assert_eq!(import.wait().unwrap().code(), Some(1));
+    }
+    assert_eq!(totals(&place.told(&[&file])), [0, 2, 2]);
 }
 
 #[test]

@@ -4,15 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::io::{self, BufRead};
 use std::sync::Arc;
 
-use wardgate_crypto::SubKey;
 use wardgate_store::{StoreError, Tx};
 
 use super::model::{
     Header, Incoming, LineDigest, LineFault, TransferFormat, read_json, taken, unknown_role, was_made_from,
 };
 use super::records::{Record, Records};
-use crate::environment::Environment;
-use crate::features::audit::{Action, Audit};
+use super::service::Ground;
+use crate::features::audit::Action;
 use crate::features::password::{ImportedAccount, write_imported};
 use crate::features::roles::{self, BuiltinRole, Caller};
 use crate::features::users;
@@ -56,13 +55,10 @@ pub struct ImportedBatch {
 /// nothing that happens to the account later changes: so a file can be imported again after some of its users have
 /// signed in, were renamed or given other roles.
 pub struct UserImport<R> {
-    env: Arc<Environment>,
-    audit: Arc<Audit>,
-    key: Arc<SubKey>,
+    ground: Arc<Ground>,
     tenant: TenantId,
     caller: Caller,
     records: Records<R>,
-    format: TransferFormat,
     header: Option<Header>,
     ended: bool,
     /// In a dry run: whose addresses would have an account by now, and made from what.
@@ -83,19 +79,15 @@ enum Fate {
 }
 
 impl<R: BufRead> UserImport<R> {
-    #[expect(clippy::too_many_arguments, reason = "called in one place, which has them by these names")]
     pub(super) fn new(
-        env: Arc<Environment>,
-        audit: Arc<Audit>,
-        key: Arc<SubKey>,
+        ground: Arc<Ground>,
         tenant: TenantId,
         caller: Caller,
-        input: R,
-        format: TransferFormat,
+        records: Records<R>,
         dry_run: bool,
     ) -> Self {
-        let (records, foreseen) = (Records::new(input, format), dry_run.then(HashMap::new));
-        Self { env, audit, key, tenant, caller, records, format, header: None, ended: false, foreseen }
+        let foreseen = dry_run.then(HashMap::new);
+        Self { ground, tenant, caller, records, header: None, ended: false, foreseen }
     }
 
     /// How much of the file was read, in bytes.
@@ -112,7 +104,7 @@ impl<R: BufRead> UserImport<R> {
             return Ok(None);
         }
         let mut batch = ImportedBatch::default();
-        let now = self.env.now();
+        let now = self.ground.env.now();
         let mut prepared = Vec::new();
         let mut read = 0;
         while read < BATCH && !self.ended {
@@ -137,7 +129,7 @@ impl<R: BufRead> UserImport<R> {
 
     fn end(&mut self, batch: &mut ImportedBatch) {
         self.ended = true;
-        if self.format == TransferFormat::Csv && self.header.is_none() {
+        if self.records.format() == TransferFormat::Csv && self.header.is_none() {
             batch.refused += 1;
             batch.faults.push(LineFault::whole(
                 1,
@@ -153,7 +145,7 @@ impl<R: BufRead> UserImport<R> {
             (Record::Json(line, text), _) => read_json(line, &text, now).map(Some),
             (Record::Cells(line, cells), Some(header)) => header.read_row(line, cells, now).map(Some),
             (Record::Broken(fault), header) => {
-                self.ended |= self.format == TransferFormat::Csv && header.is_none();
+                self.ended |= self.records.format() == TransferFormat::Csv && header.is_none();
                 Err(vec![fault])
             }
             (Record::Cells(line, cells), None) => {
@@ -165,9 +157,10 @@ impl<R: BufRead> UserImport<R> {
     }
 
     fn prepare(&self, incoming: Incoming, now: Timestamp) -> Prepared {
-        let digest = incoming.digest(&self.key, self.tenant);
+        let digest = incoming.digest(&self.ground.line_key, self.tenant);
         let user = incoming.user(digest, now);
-        let created = self.audit.done(&self.caller.source, self.caller.actor, Action::UserImported, user.id);
+        let created =
+            self.ground.audit.done(&self.caller.source, self.caller.actor, Action::UserImported, user.id);
         let Incoming { line, hash, roles, .. } = incoming;
         Prepared { line, digest, account: ImportedAccount { user, hash, roles, created } }
     }
@@ -186,7 +179,7 @@ impl<R: BufRead> UserImport<R> {
             self.foresee(prepared).await?
         } else {
             let tenant = self.tenant.into();
-            let written = self.env.db.write(tenant, (prepared, now), |tx, (prepared, now)| {
+            let written = self.ground.env.db.write(tenant, (prepared, now), |tx, (prepared, now)| {
                 Box::pin(async move { Ok::<_, AuthError>(write(tx, prepared, *now).await?) })
             });
             written.await?
@@ -208,7 +201,7 @@ impl<R: BufRead> UserImport<R> {
     async fn foresee(&mut self, prepared: Vec<Prepared>) -> Result<Vec<Fate>, AuthError> {
         let addresses: Vec<_> =
             prepared.iter().map(|prepared| (self.address(prepared), prepared.digest)).collect();
-        let found = self.env.db.read(self.tenant.into(), prepared, |tx, prepared| {
+        let found = self.ground.env.db.read(self.tenant.into(), prepared, |tx, prepared| {
             Box::pin(async move { Ok::<_, AuthError>(look(tx, prepared).await?) })
         });
         let found: Vec<Result<Option<UserId>, FieldFault>> = found.await?;
@@ -229,7 +222,8 @@ impl<R: BufRead> UserImport<R> {
 
     /// An address in eight bytes, so that a dry run of a million lines takes some forty MB.
     fn address(&self, prepared: &Prepared) -> [u8; 8] {
-        let tag = self.key.hmac(&[b"address", prepared.account.user.email.normalized().as_bytes()]);
+        let tag =
+            self.ground.line_key.hmac(&[b"address", prepared.account.user.email.normalized().as_bytes()]);
         let mut short = [0; 8];
         short.copy_from_slice(&tag[..8]);
         short

@@ -1,5 +1,6 @@
 //! Users in from another program, and out again.
 
+mod csv;
 mod export;
 mod import;
 mod model;

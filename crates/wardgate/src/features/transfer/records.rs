@@ -2,7 +2,8 @@
 
 use std::io::{self, BufRead};
 
-use super::model::{LineFault, Splitter, TransferFormat};
+use super::csv::Splitter;
+use super::model::{LineFault, TransferFormat};
 
 /// The longest record, in bytes; as much as a request body may have (S-145).
 const MAX_RECORD: usize = 64 * 1024;
@@ -37,6 +38,11 @@ enum Line {
 impl<R: BufRead> Records<R> {
     pub(super) fn new(input: R, format: TransferFormat) -> Self {
         Self { input, format, line: 0, bytes: 0 }
+    }
+
+    /// What the records are.
+    pub(super) fn format(&self) -> TransferFormat {
+        self.format
     }
 
     /// How much was read, in bytes.

@@ -8,6 +8,7 @@ use wardgate_crypto::{MasterKey, SubKey};
 use super::export::UserExport;
 use super::import::UserImport;
 use super::model::TransferFormat;
+use super::records::Records;
 use crate::environment::Environment;
 use crate::features::audit::{Action, Audit};
 use crate::features::roles::{Authority, Caller};
@@ -16,15 +17,21 @@ use crate::kernel::ids::TenantId;
 
 /// Brings users in from another program, and hands them out.
 pub struct Transfer {
-    env: Arc<Environment>,
-    audit: Arc<Audit>,
-    line_key: Arc<SubKey>,
+    ground: Arc<Ground>,
+}
+
+/// What an import stands on.
+pub(super) struct Ground {
+    pub(super) env: Arc<Environment>,
+    pub(super) audit: Arc<Audit>,
+    /// Digests what a record says.
+    pub(super) line_key: SubKey,
 }
 
 impl Transfer {
     pub(crate) fn new(env: Arc<Environment>, audit: Arc<Audit>, master: &MasterKey) -> Self {
-        let line_key = Arc::new(master.derive("wardgate import lines"));
-        Self { env, audit, line_key }
+        let line_key = master.derive("wardgate import lines");
+        Self { ground: Arc::new(Ground { env, audit, line_key }) }
     }
 
     /// Begins an import; nothing is read yet. With `dry_run` nothing will be written.
@@ -42,8 +49,8 @@ impl Transfer {
         if !matches!(caller.authority, Authority::Operator) {
             return Err(AuthError::InsufficientPermissions);
         }
-        let (env, audit, key) = (Arc::clone(&self.env), Arc::clone(&self.audit), Arc::clone(&self.line_key));
-        Ok(UserImport::new(env, audit, key, tenant, caller.clone(), input, format, dry_run))
+        let records = Records::new(input, format);
+        Ok(UserImport::new(Arc::clone(&self.ground), tenant, caller.clone(), records, dry_run))
     }
 
     /// Begins an export of the users that are there now, newest first, and records that somebody did.
@@ -59,9 +66,10 @@ impl Transfer {
         if !matches!(caller.authority, Authority::Operator) {
             return Err(AuthError::InsufficientPermissions);
         }
+        let Ground { env, audit, .. } = self.ground.as_ref();
         let what = if with_password_hashes { "users_with_password_hashes" } else { "users" };
-        let entry = self.audit.done(&caller.source, caller.actor, Action::UsersExported, what);
-        self.audit.record_alone(tenant, entry).await?;
-        Ok(UserExport::new(Arc::clone(&self.env), tenant, with_password_hashes))
+        let entry = audit.done(&caller.source, caller.actor, Action::UsersExported, what);
+        audit.record_alone(tenant, entry).await?;
+        Ok(UserExport::new(Arc::clone(env), tenant, with_password_hashes))
     }
 }
