@@ -262,7 +262,7 @@ impl Builder {
         instance::claim(&db, &master, self.rng.as_ref(), self.stage).await??;
         let env = Arc::new(Environment { db, clock: Arc::clone(&self.clock), rng: Arc::clone(&self.rng) });
         tenants::ensure_default(&env).await?;
-        self.assemble(&env, &Arc::new(master), issuer)
+        self.assemble(&env, &Arc::new(master), &issuer)
     }
 
     fn check(&self) -> Result<(), BuildError> {
@@ -318,7 +318,7 @@ impl Builder {
         self,
         env: &Arc<Environment>,
         master: &Arc<MasterKey>,
-        issuer: String,
+        issuer: &str,
     ) -> Result<Wardgate, BuildError> {
         let pool = Arc::new(HashPool::start(self.hashing, Arc::clone(&env.clock))?);
         let audit_settings = AuditSettings { retention: self.audit_retention };
@@ -339,8 +339,8 @@ impl Builder {
         };
         let keys = Arc::new(Keys::new(Arc::clone(env), Arc::clone(&audit), Arc::clone(master), key_settings));
         let token_settings = TokenSettings {
-            audience: self.audience.unwrap_or_else(|| issuer.clone()),
-            issuer: issuer.clone(),
+            audience: self.audience.unwrap_or_else(|| issuer.to_owned()),
+            issuer: issuer.to_owned(),
             access_ttl: self.access_ttl,
             refresh_idle_ttl: self.refresh_idle_ttl,
             refresh_max_ttl: self.refresh_max_ttl,
@@ -370,7 +370,7 @@ impl Builder {
             Arc::clone(&passwords),
             self.registration,
         ));
-        let origins = Origins::new(&issuer, self.web.session_origins.clone());
+        let origins = Origins::new(issuer, self.web.session_origins.clone());
         let envelope = Envelope {
             clock: Arc::clone(&env.clock),
             rng: Arc::clone(&env.rng),

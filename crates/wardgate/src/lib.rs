@@ -50,7 +50,9 @@ mod web;
 
 pub use authn::{Admin, CurrentPrincipal, CurrentUser, Require, RequireRole, Requirement, Superadmin};
 pub use builder::{BuildError, Builder};
-pub use features::api_keys::{ApiKey, ApiKeyChange, ApiKeys, NewApiKey, Period, Quota, RateLimit};
+pub use features::api_keys::{
+    ApiKey, ApiKeyChange, ApiKeyView, ApiKeys, NewApiKey, Period, Quota, RateLimit,
+};
 pub use features::audit::{
     Action, Actor, Audit, AuditCheck, AuditEvent, AuditExport, AuditFilter, BrokenRecord, ChainFault, Outcome,
 };

@@ -1,12 +1,15 @@
 //! The commands beside `serve`, one file each. They work while the server runs: on the same database, with the same
 //! checks and records.
 
+pub(crate) mod api_key;
 pub(crate) mod audit;
 pub(crate) mod config;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod key;
 pub(crate) mod migrate;
+pub(crate) mod role;
+pub(crate) mod service_account;
 pub(crate) mod user;
 
 use std::path::Path;

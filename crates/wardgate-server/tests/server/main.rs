@@ -11,6 +11,7 @@ mod commands;
 mod crash;
 mod import;
 mod limits;
+mod machines;
 mod stages;
 mod start;
 mod stop;

@@ -149,6 +149,14 @@ impl ApiKeys {
         Ok(NewApiKey { key: made.await?, text: text.reveal() })
     }
 
+    /// The key, live or not; [`AuthError::NotFound`] if there is none.
+    pub async fn get(&self, tenant: TenantId, id: ApiKeyId) -> Result<ApiKey, AuthError> {
+        let found = self.env.db.read(tenant.into(), id, |tx, id| {
+            Box::pin(async move { store::by_id(tx, *id).await?.ok_or(AuthError::NotFound) })
+        });
+        found.await
+    }
+
     /// A page of the owner's live keys, newest first, and where the next one begins.
     pub async fn list(
         &self,
