@@ -98,7 +98,7 @@ impl<R: BufRead> UserImport<R> {
     /// Reads up to 500 records and commits those that are good in one transaction; `None` at the end. Reading blocks.
     ///
     /// # Errors
-    /// [`ImportError`]; nothing of this batch is there then.
+    /// [`ImportError`]; nothing of this batch is there then, and the import has ended.
     pub async fn next_batch(&mut self) -> Result<Option<ImportedBatch>, ImportError> {
         if self.ended {
             return Ok(None);
@@ -108,7 +108,7 @@ impl<R: BufRead> UserImport<R> {
         let mut prepared = Vec::new();
         let mut read = 0;
         while read < BATCH && !self.ended {
-            let Some(record) = self.records.next()? else {
+            let Some(record) = self.records.next().inspect_err(|_| self.ended = true)? else {
                 self.end(&mut batch);
                 break;
             };
@@ -122,7 +122,11 @@ impl<R: BufRead> UserImport<R> {
                 }
             }
         }
-        self.settle(prepared, now, &mut batch).await?;
+        if let Err(error) = self.settle(prepared, now, &mut batch).await {
+            // Going on would leave this batch out.
+            self.ended = true;
+            return Err(error.into());
+        }
         batch.faults.sort_by_key(|fault| fault.line);
         Ok((read > 0 || batch.refused > 0).then_some(batch))
     }
