@@ -201,7 +201,7 @@ impl<R: BufRead> UserImport<R> {
         Ok(())
     }
 
-    /// What [`write`] would do, after all batches before.
+    /// What [`write()`] would do, after all batches before.
     async fn foresee(&mut self, prepared: Vec<Prepared>) -> Result<Vec<Fate>, AuthError> {
         let addresses: Vec<_> =
             prepared.iter().map(|prepared| (self.address(prepared), prepared.digest)).collect();
