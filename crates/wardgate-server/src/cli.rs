@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use wardgate::{ApiKeyId, Timestamp, UserId};
 
@@ -54,6 +54,12 @@ pub(crate) enum Command {
     /// Make, list, rotate and revoke API keys
     #[command(subcommand)]
     ApiKey(ApiKey),
+    /// Bring users in from another program
+    #[command(subcommand)]
+    Import(Import),
+    /// Write users out, in the form that import reads
+    #[command(subcommand)]
+    Export(Export),
     /// Look at signing keys, replace and withdraw them
     #[command(subcommand)]
     Key(Key),
@@ -155,6 +161,48 @@ pub(crate) enum User {
         #[arg(long)]
         yes: bool,
     },
+}
+
+/// `import …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Import {
+    /// Make an account of every line; those that are there already are passed over, faulty ones reported
+    Users {
+        /// JSON lines (.jsonl, .ndjson) or CSV (.csv); - reads standard input
+        file: PathBuf,
+        /// What the file is, if its name does not say
+        #[arg(long, value_enum)]
+        format: Option<FileFormat>,
+        /// Only say what would become of each line
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// `export …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Export {
+    /// Write every user, newest first
+    Users {
+        /// JSON lines or CSV [default: what the name of --output says, else jsonl]
+        #[arg(long, value_enum)]
+        format: Option<FileFormat>,
+        /// A file that is not there yet, and that only its owner will be able to read [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Include the password hashes, which are secrets: whoever has them can guess at leisure
+        #[arg(long)]
+        with_password_hashes: bool,
+    },
+}
+
+/// How a file of users is written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FileFormat {
+    /// One JSON object a line
+    Jsonl,
+    /// Comma-separated values with a header
+    Csv,
 }
 
 /// The user that a command is about.

@@ -11,11 +11,10 @@ CREATE INDEX ix_tenants__created_at ON tenants (created_at, id);
 CREATE TABLE tenant_hosts (
     host TEXT NOT NULL,
     tenant_id {id} NOT NULL,
-    CONSTRAINT pk_tenant_hosts PRIMARY KEY (host),
+    CONSTRAINT pk_tenant_hosts PRIMARY KEY (tenant_id, host),
+    CONSTRAINT uq_tenant_hosts__host UNIQUE (host),
     CONSTRAINT fk_tenant_hosts__tenant_id FOREIGN KEY (tenant_id) REFERENCES tenants (id)
 );
-
-CREATE INDEX ix_tenant_hosts__tenant_id ON tenant_hosts (tenant_id);
 
 -- Slugs of tenants that were deleted. Tokens and links that name one must never mean another tenant.
 CREATE TABLE retired_slugs (

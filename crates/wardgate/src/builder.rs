@@ -25,6 +25,7 @@ use crate::features::setup::Setup;
 use crate::features::signin::SignIn;
 use crate::features::tenants::{self, Tenants};
 use crate::features::tokens::{TokenSettings, Tokens};
+use crate::features::transfer::Transfer;
 use crate::features::users::Users;
 use crate::gate::{Inner, Wardgate, WebSettings};
 use crate::hashing::{HashPool, HashPoolSettings};
@@ -410,6 +411,7 @@ impl Builder {
                 Arc::clone(&limits),
                 Arc::clone(&accounts),
             ),
+            transfer: Transfer::new(Arc::clone(env), Arc::clone(&audit), master),
             cursors: Cursors::new(master.derive("wardgate page cursors")),
             envelope: Arc::new(envelope),
             stopping: std::sync::atomic::AtomicBool::new(false),

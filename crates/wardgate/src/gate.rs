@@ -20,6 +20,7 @@ use crate::features::setup::Setup;
 use crate::features::signin::SignIn;
 use crate::features::tenants::{self, Tenants};
 use crate::features::tokens::Tokens;
+use crate::features::transfer::Transfer;
 use crate::features::users::Users;
 use crate::hashing::HashPool;
 use crate::kernel::error::AuthError;
@@ -60,6 +61,7 @@ pub(crate) struct Inner {
     pub(crate) signin: SignIn,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) setup: Setup,
+    pub(crate) transfer: Transfer,
     pub(crate) cursors: Cursors,
     pub(crate) envelope: Arc<Envelope>,
     pub(crate) web: WebSettings,
@@ -195,6 +197,11 @@ impl Wardgate {
     /// The way to the first superadmin.
     pub fn setup(&self) -> &Setup {
         &self.0.setup
+    }
+
+    /// Users in from another program, and out again.
+    pub fn transfer(&self) -> &Transfer {
+        &self.0.transfer
     }
 
     pub(crate) fn cookie(&self) -> &SessionCookie {

@@ -76,6 +76,9 @@ pub use features::setup::Setup;
 pub use features::signin::SignIn;
 pub use features::tenants::{Tenant, TenantChange, Tenants};
 pub use features::tokens::{ExchangedToken, TokenPair, Tokens};
+pub use features::transfer::{
+    ExportedUser, ImportError, ImportedBatch, LineFault, Transfer, TransferFormat, UserExport, UserImport,
+};
 pub use features::users::{NewUser, User, UserFilter, UserView, Users};
 pub use gate::{CorsOrigins, Wardgate, WebSettings};
 pub use hashing::HashPoolSettings;

@@ -9,6 +9,7 @@
 
 mod commands;
 mod crash;
+mod import;
 mod limits;
 mod machines;
 mod stages;

@@ -34,3 +34,5 @@ pub(crate) mod signin;
 pub(crate) mod lifecycle;
 
 pub(crate) mod setup;
+
+pub(crate) mod transfer;

@@ -28,4 +28,5 @@ mod signin;
 mod support;
 mod tenants;
 mod tokens;
+mod transfer;
 mod web;

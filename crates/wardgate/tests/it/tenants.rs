@@ -194,7 +194,7 @@ async fn a_superadmin_acts_on_a_tenant_and_its_admin_on_no_other() {
     ] {
         by_boss("GET", &path).send().await.refused(403, "insufficient_permissions");
     }
-    for path in [format!("/t/acme/admin/tenants/{zeta}/users"), format!("/t/acme/t/zeta/admin/users")] {
+    for path in [format!("/t/acme/admin/tenants/{zeta}/users"), "/t/acme/t/zeta/admin/users".to_owned()] {
         assert_eq!(by_boss("GET", &path).send().await.status, 404, "{path}");
     }
     by_boss("GET", &format!("/admin/tenants/{acme}/users")).send().await.refused(401, "invalid_credential");

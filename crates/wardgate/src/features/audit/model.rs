@@ -94,6 +94,10 @@ words!(
         TenantResumed = "tenant.resumed",
         /// A tenant was removed with everything of its own.
         TenantDeleted = "tenant.deleted",
+        /// An account came from another program's users.
+        UserImported = "user.imported",
+        /// Users were exported; the target says whether with their password hashes.
+        UsersExported = "users.exported",
         /// A role of the tenant's own was made.
         RoleCreated = "role.created",
         /// What a role is for, or what it allows, was changed.

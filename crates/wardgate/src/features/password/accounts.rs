@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use wardgate_store::Tx;
+use wardgate_store::{StoreError, Tx};
 
+use super::model::ForeignHash;
 use super::service::{self, Passwords, check_length_of};
 use super::store::NewHash;
 use crate::environment::Environment;
@@ -83,6 +84,34 @@ pub(crate) async fn write(tx: &mut Tx, account: &PreparedAccount) -> Result<Acco
     }
     audit::record(tx, created).await?;
     Ok(Account { user: user.clone(), roles: roles::of(tx, user.id.into()).await? })
+}
+
+/// An account as another program kept it, found good.
+pub(crate) struct ImportedAccount {
+    pub(crate) user: User,
+    pub(crate) hash: Option<ForeignHash>,
+    pub(crate) roles: Vec<String>,
+    pub(crate) created: Entry,
+}
+
+/// Writes the account with its password, roles and record, and says whether it did: `false` if the address has an
+/// account. The roles are there, and nobody takes them away meanwhile ([`roles::hold`]); `now` is when the password
+/// came to be here.
+pub(crate) async fn write_imported(
+    tx: &mut Tx,
+    account: &ImportedAccount,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let ImportedAccount { user, hash, roles, created } = account;
+    if !users::insert_if_free(tx, user).await? {
+        return Ok(false);
+    }
+    if let Some(hash) = hash {
+        service::set(tx, user.id, &NewHash::from(hash), now).await?;
+    }
+    roles::assign_found(tx, user.id.into(), roles).await?;
+    audit::record(tx, created).await?;
+    Ok(true)
 }
 
 impl Accounts {

@@ -70,6 +70,11 @@ pub(super) async fn set(tx: &mut Tx, user: UserId, new: &NewHash, now: Timestamp
     store::set(tx, user, new, now).await
 }
 
+/// The user's stored hash, to be exported.
+pub(crate) async fn hash_of(tx: &mut Tx, user: UserId) -> Result<Option<String>, StoreError> {
+    Ok(store::by_user(tx, user).await?.map(|stored| stored.hash))
+}
+
 /// What was read before the hash was checked.
 struct Candidate {
     user: Option<User>,

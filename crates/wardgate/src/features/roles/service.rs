@@ -1,6 +1,6 @@
 //! Who has which role. These run inside the transactions of others.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 use wardgate_store::{StoreError, Tx};
@@ -53,6 +53,24 @@ pub(crate) async fn holders(tx: &mut Tx, role: BuiltinRole) -> Result<Vec<UserId
 /// Gives a new principal its first role.
 pub(crate) async fn assign_first(tx: &mut Tx, subject: Subject, role: BuiltinRole) -> Result<(), StoreError> {
     store::assign(tx, subject, role.as_str()).await
+}
+
+/// Keeps the tenant's own roles from going until the transaction ends.
+pub(crate) async fn hold(tx: &mut Tx) -> Result<(), StoreError> {
+    tx.lock("roles").await
+}
+
+/// The names of the tenant's own roles.
+pub(crate) async fn own_names(tx: &mut Tx) -> Result<HashSet<String>, StoreError> {
+    Ok(store::list(tx).await?.into_iter().map(|(name, ..)| name).collect())
+}
+
+/// Gives a new principal its first roles, which the caller has found to be there; none bounds what they allow.
+pub(crate) async fn assign_found(tx: &mut Tx, subject: Subject, names: &[String]) -> Result<(), StoreError> {
+    for name in names {
+        store::assign(tx, subject, name).await?;
+    }
+    Ok(())
 }
 
 /// Takes every role away, as when the principal goes.

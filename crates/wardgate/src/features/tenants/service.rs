@@ -105,7 +105,7 @@ impl Tenants {
         let found = self.env.db.lookup_global(slug.to_owned(), |tx, slug| {
             Box::pin(async move { Ok::<_, AuthError>(store::by_slug(tx, slug).await?) })
         });
-        self.admit(found.await?.ok_or(AuthError::NotFound)?)
+        self.admit(&found.await?.ok_or(AuthError::NotFound)?)
     }
 
     /// The tenant that a `Host` header names; the root's if it names none.
@@ -121,7 +121,7 @@ impl Tenants {
         let found = self.env.db.lookup_global(host, |tx, host| {
             Box::pin(async move { Ok::<_, AuthError>(store::by_host(tx, host).await?) })
         });
-        found.await?.map_or_else(|| Ok(self.default_tenant()), |tenant| self.admit(tenant))
+        found.await?.map_or_else(|| Ok(self.default_tenant()), |tenant| self.admit(&tenant))
     }
 
     /// The tenant of this id as an administrator of all acts on it, suspended or not.
@@ -132,11 +132,11 @@ impl Tenants {
         Ok(self.current(&self.get(id).await?))
     }
 
-    fn admit(&self, tenant: Tenant) -> Result<CurrentTenant, AuthError> {
+    fn admit(&self, tenant: &Tenant) -> Result<CurrentTenant, AuthError> {
         if tenant.suspended_at.is_some() {
             Err(AuthError::TenantSuspended)
         } else {
-            Ok(self.current(&tenant))
+            Ok(self.current(tenant))
         }
     }
 

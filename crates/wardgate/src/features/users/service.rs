@@ -63,6 +63,11 @@ pub(crate) async fn insert(tx: &mut Tx, user: &User) -> Result<(), AuthError> {
     })
 }
 
+/// Makes the account unless its address has one; says whether this call did it. The transaction goes on either way.
+pub(crate) async fn insert_if_free(tx: &mut Tx, user: &User) -> Result<bool, StoreError> {
+    store::insert_if_free(tx, user).await
+}
+
 /// Says whether this call did it; the caller ends the user's sessions in the same transaction.
 pub(crate) async fn disable(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<bool, StoreError> {
     store::disable(tx, id, now).await

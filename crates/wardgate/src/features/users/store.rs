@@ -29,6 +29,10 @@ const INSERT: Sql = sql!(
     "INSERT INTO users (tenant_id, id, email, email_normalized, email_verified_at, name, created_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7)"
 );
+const INSERT_IF_FREE: Sql = sql!(
+    "INSERT INTO users (tenant_id, id, email, email_normalized, email_verified_at, name, disabled_at, created_at) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant_id, email_normalized) DO NOTHING"
+);
 const RENAME: Sql = sql!("UPDATE users SET name = $3 WHERE tenant_id = $1 AND id = $2");
 const DISABLE: Sql =
     sql!("UPDATE users SET disabled_at = $3 WHERE tenant_id = $1 AND id = $2 AND disabled_at IS NULL");
@@ -75,6 +79,14 @@ pub(super) async fn insert(tx: &mut Tx, user: &User) -> Result<(), StoreError> {
     let (email, normalized) = (user.email.as_str(), user.email.normalized());
     let row = params![user.id, email, normalized, user.email_verified_at, user.name, user.created_at];
     tx.exec(INSERT, &row).await.map(drop)
+}
+
+/// Says whether this call did it: `false` when the address has an account, which fails no transaction.
+pub(super) async fn insert_if_free(tx: &mut Tx, user: &User) -> Result<bool, StoreError> {
+    let User { id, email, email_verified_at, name, disabled_at, created_at } = user;
+    let (email, normalized) = (email.as_str(), email.normalized());
+    let row = params![id, email, normalized, email_verified_at, name, disabled_at, created_at];
+    Ok(tx.exec(INSERT_IF_FREE, &row).await? == 1)
 }
 
 /// `false` if there is no such user.
