@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use wardgate::UserId;
+use wardgate::{ApiKeyId, Timestamp, UserId};
 
 /// Authentication for APIs: one server beside yours, with users, sessions and signing keys in one place.
 #[derive(Debug, Parser)]
@@ -45,6 +45,21 @@ pub(crate) enum Command {
     /// Make, look at and change users
     #[command(subcommand)]
     User(User),
+    /// Make, look at and change service accounts: machines with roles and API keys
+    #[command(subcommand)]
+    ServiceAccount(ServiceAccount),
+    /// Make, look at and change roles of your own
+    #[command(subcommand)]
+    Role(Role),
+    /// Make, list, rotate and revoke API keys
+    #[command(subcommand)]
+    ApiKey(ApiKey),
+    /// Bring users in from another program
+    #[command(subcommand)]
+    Import(Import),
+    /// Write users out, in the form that import reads
+    #[command(subcommand)]
+    Export(Export),
     /// Look at signing keys, replace and withdraw them
     #[command(subcommand)]
     Key(Key),
@@ -148,6 +163,48 @@ pub(crate) enum User {
     },
 }
 
+/// `import …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Import {
+    /// Make an account of every line; those that are there already are passed over, faulty ones reported
+    Users {
+        /// JSON lines (.jsonl, .ndjson) or CSV (.csv); - reads standard input
+        file: PathBuf,
+        /// What the file is, if its name does not say
+        #[arg(long, value_enum)]
+        format: Option<FileFormat>,
+        /// Only say what would become of each line
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// `export …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Export {
+    /// Write every user, newest first
+    Users {
+        /// JSON lines or CSV [default: what the name of --output says, else jsonl]
+        #[arg(long, value_enum)]
+        format: Option<FileFormat>,
+        /// A file that is not there yet, and that only its owner will be able to read [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Include the password hashes, which are secrets: whoever has them can guess at leisure
+        #[arg(long)]
+        with_password_hashes: bool,
+    },
+}
+
+/// How a file of users is written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FileFormat {
+    /// One JSON object a line
+    Jsonl,
+    /// Comma-separated values with a header
+    Csv,
+}
+
 /// The user that a command is about.
 #[derive(Debug, Args)]
 pub(crate) struct ByEmail {
@@ -162,6 +219,131 @@ pub(crate) struct PasswordStdin {
     /// Read the password from standard input: one line
     #[arg(long, required = true)]
     password_stdin: bool,
+}
+
+/// `service-account …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServiceAccount {
+    /// Make a service account
+    Create {
+        /// What it is called, such as backup-runner
+        name: String,
+        /// Its roles; several are separated by commas
+        #[arg(long, value_delimiter = ',')]
+        role: Vec<String>,
+    },
+    /// List the service accounts, newest first
+    List,
+    /// Give it these roles instead of the present ones
+    SetRole {
+        /// Its name
+        name: String,
+        /// Its roles; several are separated by commas
+        #[arg(long, value_delimiter = ',', required = true)]
+        role: Vec<String>,
+    },
+    /// Let its keys open nothing
+    Disable {
+        /// Its name
+        name: String,
+    },
+    /// Let its keys open what they did
+    Enable {
+        /// Its name
+        name: String,
+    },
+    /// Remove it with its roles and keys
+    Delete {
+        /// Its name
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// `role …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Role {
+    /// Make a role out of permissions
+    Create {
+        /// What it is called, such as editor
+        name: String,
+        /// What it allows, each as resource:action; several are separated by commas
+        #[arg(long, value_delimiter = ',', required = true)]
+        permission: Vec<String>,
+        /// What it is for
+        #[arg(long)]
+        description: Option<String>,
+    },
+    /// List the built-in roles and your own
+    List,
+    /// Let it allow this instead
+    SetPermissions {
+        /// Its name
+        name: String,
+        /// What it allows, each as resource:action; several are separated by commas
+        #[arg(long, value_delimiter = ',', required = true)]
+        permission: Vec<String>,
+    },
+    /// Remove a role that nobody has
+    Delete {
+        /// Its name
+        name: String,
+    },
+}
+
+/// `api-key …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ApiKey {
+    /// Make a key; it is shown this once
+    Create {
+        #[command(flatten)]
+        owner: Owner,
+        /// What it is for
+        #[arg(long)]
+        name: String,
+        /// What it may do, each as resource:action, within its owner's roles; without any, whatever the owner may do
+        /// with the application, and nothing of Wardgate's own
+        #[arg(long, value_delimiter = ',')]
+        scope: Vec<String>,
+        /// When it ends, such as 2030-01-31T12:00:00Z
+        #[arg(long, value_name = "TIME")]
+        expires_at: Option<Timestamp>,
+        /// Where it may be used: addresses or networks such as 10.0.0.0/8; several are separated by commas
+        #[arg(long, value_delimiter = ',')]
+        network: Vec<String>,
+    },
+    /// List the live keys of a user or service account, newest first
+    List {
+        #[command(flatten)]
+        owner: Owner,
+    },
+    /// Give a key a successor, which is shown this once
+    Rotate {
+        /// The key's id, key_…
+        id: ApiKeyId,
+        /// Seconds that the old one goes on
+        #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
+        overlap: u32,
+    },
+    /// Let a key open nothing more, at once
+    Revoke {
+        /// The key's id, key_…
+        id: ApiKeyId,
+    },
+}
+
+/// Whose key a command is about.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Owner {
+    /// A user's address, in any spelling
+    #[arg(long)]
+    pub(crate) email: Option<String>,
+    /// A service account's name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service_account: Option<String>,
 }
 
 /// `key …`

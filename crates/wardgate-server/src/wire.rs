@@ -8,8 +8,9 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use wardgate::{
-    Algorithm, Builder, CorsOrigins, DatabaseUrl, DbOptions, DeniedPasswords, HashPoolSettings, MasterKey,
-    Network, PasswordPolicy, RateLimits, RegistrationMode, Scheme, Stage, Wardgate, WebSettings,
+    Algorithm, BrowserSessions, Builder, CorsOrigins, DatabaseUrl, DbOptions, DeniedPasswords,
+    HashPoolSettings, MasterKey, Network, PasswordPolicy, RateLimits, RegistrationMode, Scheme, Stage,
+    Wardgate, WebSettings,
 };
 use zeroize::Zeroizing;
 
@@ -71,6 +72,7 @@ pub(crate) fn builder(config: &Config, mode: Mode) -> Result<Builder, Failure> {
         .registration(registration(config.registration))
         .rate_limits(rate_limits(config.rate_limit))
         .nodes(config.server.nodes)
+        .browser_sessions(browser_sessions(&config.session))
         .web(web(config, mode))
         .stage(stage(mode));
     let builder = match (&config.redis.url, mode) {
@@ -150,12 +152,21 @@ fn rate_limits(given: RateLimit) -> RateLimits {
     limits
 }
 
+fn browser_sessions(session: &config::Session) -> BrowserSessions {
+    BrowserSessions {
+        idle_ttl: session.idle_ttl,
+        max_ttl: session.max_ttl,
+        max_per_user: session.max_per_user,
+    }
+}
+
 fn web(config: &Config, mode: Mode) -> WebSettings {
     let server = &config.server;
     let network = |network: &config::Network| Network::new(network.address, network.prefix);
     WebSettings {
         docs: server.docs,
         cors: CorsOrigins { exact: server.cors.origins.clone(), any_loopback: server.cors.any_loopback },
+        session_origins: config.session.allowed_origins.clone(),
         trusted_proxies: server.trusted_proxies.iter().map(network).collect(),
         loopback_hosts_only: mode == Mode::Dev,
     }

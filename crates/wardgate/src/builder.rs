@@ -23,8 +23,9 @@ use crate::features::service_accounts::ServiceAccounts;
 use crate::features::sessions::{BrowserSessions, Sessions};
 use crate::features::setup::Setup;
 use crate::features::signin::SignIn;
-use crate::features::tenants;
+use crate::features::tenants::{self, Tenants};
 use crate::features::tokens::{TokenSettings, Tokens};
+use crate::features::transfer::Transfer;
 use crate::features::users::Users;
 use crate::gate::{Inner, Wardgate, WebSettings};
 use crate::hashing::{HashPool, HashPoolSettings};
@@ -261,7 +262,7 @@ impl Builder {
         instance::claim(&db, &master, self.rng.as_ref(), self.stage).await??;
         let env = Arc::new(Environment { db, clock: Arc::clone(&self.clock), rng: Arc::clone(&self.rng) });
         tenants::ensure_default(&env).await?;
-        self.assemble(&env, &Arc::new(master), issuer)
+        self.assemble(&env, &Arc::new(master), &issuer)
     }
 
     fn check(&self) -> Result<(), BuildError> {
@@ -317,7 +318,7 @@ impl Builder {
         self,
         env: &Arc<Environment>,
         master: &Arc<MasterKey>,
-        issuer: String,
+        issuer: &str,
     ) -> Result<Wardgate, BuildError> {
         let pool = Arc::new(HashPool::start(self.hashing, Arc::clone(&env.clock))?);
         let audit_settings = AuditSettings { retention: self.audit_retention };
@@ -338,8 +339,7 @@ impl Builder {
         };
         let keys = Arc::new(Keys::new(Arc::clone(env), Arc::clone(&audit), Arc::clone(master), key_settings));
         let token_settings = TokenSettings {
-            audience: self.audience.unwrap_or_else(|| issuer.clone()),
-            issuer: issuer.clone(),
+            audience: self.audience,
             access_ttl: self.access_ttl,
             refresh_idle_ttl: self.refresh_idle_ttl,
             refresh_max_ttl: self.refresh_max_ttl,
@@ -369,7 +369,8 @@ impl Builder {
             Arc::clone(&passwords),
             self.registration,
         ));
-        let origins = Origins::new(&issuer, self.web.session_origins.clone());
+        let tenants = Arc::new(Tenants::new(Arc::clone(env), Arc::clone(&audit), issuer));
+        let origins = Origins::new(issuer, self.web.session_origins.clone());
         let envelope = Envelope {
             clock: Arc::clone(&env.clock),
             rng: Arc::clone(&env.rng),
@@ -397,13 +398,20 @@ impl Builder {
                 Arc::clone(&tokens),
                 self.browser_sessions,
             ),
-            lifecycle: Lifecycle::new(Arc::clone(env), Arc::clone(&audit)),
+            lifecycle: Lifecycle::new(
+                Arc::clone(env),
+                Arc::clone(&audit),
+                Arc::clone(&keys),
+                Arc::clone(&tenants),
+            ),
+            tenants,
             setup: Setup::new(
                 Arc::clone(env),
                 Arc::clone(&audit),
                 Arc::clone(&limits),
                 Arc::clone(&accounts),
             ),
+            transfer: Transfer::new(Arc::clone(env), Arc::clone(&audit), master),
             cursors: Cursors::new(master.derive("wardgate page cursors")),
             envelope: Arc::new(envelope),
             stopping: std::sync::atomic::AtomicBool::new(false),

@@ -50,7 +50,9 @@ mod web;
 
 pub use authn::{Admin, CurrentPrincipal, CurrentUser, Require, RequireRole, Requirement, Superadmin};
 pub use builder::{BuildError, Builder};
-pub use features::api_keys::{ApiKey, ApiKeyChange, ApiKeys, NewApiKey, Period, Quota, RateLimit};
+pub use features::api_keys::{
+    ApiKey, ApiKeyChange, ApiKeyView, ApiKeys, NewApiKey, Period, Quota, RateLimit,
+};
 pub use features::audit::{
     Action, Actor, Audit, AuditCheck, AuditEvent, AuditExport, AuditFilter, BrokenRecord, ChainFault, Outcome,
 };
@@ -72,7 +74,11 @@ pub use features::service_accounts::{
 pub use features::sessions::{BrowserSessions, Session, Sessions};
 pub use features::setup::Setup;
 pub use features::signin::SignIn;
+pub use features::tenants::{Tenant, TenantChange, Tenants};
 pub use features::tokens::{ExchangedToken, TokenPair, Tokens};
+pub use features::transfer::{
+    ExportedUser, ImportError, ImportedBatch, LineFault, Transfer, TransferFormat, UserExport, UserImport,
+};
 pub use features::users::{NewUser, User, UserFilter, UserView, Users};
 pub use gate::{CorsOrigins, Wardgate, WebSettings};
 pub use hashing::HashPoolSettings;
@@ -86,6 +92,7 @@ pub use kernel::network::{InvalidNetwork, Network};
 pub use kernel::page::{Page, PageRequest, Position};
 pub use kernel::principal::{Principal, Subject, Via};
 pub use kernel::source::Source;
+pub use kernel::tenant::CurrentTenant;
 pub use kernel::time::{InvalidTimestamp, Timestamp};
 pub use ports::{Clock, ManualClock, Rng, SeededRng, SystemClock, SystemRng};
 pub use wardgate_crypto::MasterKey;

@@ -7,7 +7,22 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 pub(crate) fn get(path: &str, access: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {access}\r\n\r\n").into_bytes()
+    get_with(path, &format!("authorization: Bearer {access}"))
+}
+
+/// With this header.
+pub(crate) fn get_with(path: &str, header: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{header}\r\n\r\n").into_bytes()
+}
+
+/// As somebody who is signed in.
+pub(crate) fn post_as(path: &str, access: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {access}\r\n\
+         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
 }
 
 pub(crate) fn json_request(path: &str, body: &str) -> Vec<u8> {
@@ -52,13 +67,21 @@ impl Connection {
         assert!(read > 0, "the server closed the connection");
     }
 
-    /// Sends a request that must succeed; how long it took.
+    /// Sends a request that must be answered with `expected`; how long it took.
     #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
-    pub(crate) async fn timed(&mut self, request: &[u8]) -> Duration {
+    pub(crate) async fn timed(&mut self, request: &[u8], expected: u16) -> Duration {
         let started = Instant::now();
         let (status, body) = self.send(request).await;
-        assert_eq!(status, 200, "{}", String::from_utf8_lossy(body));
+        assert_eq!(status, expected, "{}", String::from_utf8_lossy(body));
         started.elapsed()
+    }
+
+    /// The value of the cookie that the answer sets.
+    pub(crate) async fn cookie(&mut self, request: &[u8]) -> String {
+        self.send(request).await;
+        let text = String::from_utf8_lossy(&self.buffer);
+        let set = text.lines().find_map(|line| line.strip_prefix("set-cookie: ")).expect("a cookie");
+        set.split(';').next().unwrap_or_default().to_owned()
     }
 
     pub(crate) async fn json(&mut self, request: &[u8]) -> serde_json::Value {

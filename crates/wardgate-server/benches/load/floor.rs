@@ -54,6 +54,11 @@ async fn verified(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Str
     Ok(app.answer.clone())
 }
 
+/// What checks nothing at all.
+pub(crate) fn bare_request() -> Vec<u8> {
+    client::get_with("/bare", "accept: */*")
+}
+
 /// What `floor-server ISSUER JWKS ANSWER` does.
 pub(crate) fn serve() {
     let arguments: Vec<String> =
@@ -64,7 +69,10 @@ pub(crate) fn serve() {
     let verifier = Verifier::new(Policy::new(issuer.clone(), issuer), keys);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let app = Router::new().route("/", get(verified)).with_state(Arc::new(App { verifier, answer }));
+        let app = Router::new()
+            .route("/", get(verified))
+            .route("/bare", get(async || ()))
+            .with_state(Arc::new(App { verifier, answer }));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         println!("listening on http://{}", listener.local_addr().expect("an address"));
         axum::serve(listener, app).await.expect("it serves");

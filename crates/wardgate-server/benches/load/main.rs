@@ -34,6 +34,7 @@ async fn run() {
     let floor = server.start_floor(&tokens.access).await;
     println!("| what | floor | Wardgate | ratio | asked |\n|---|---|---|---|---|");
     authenticated(&server, &floor, &tokens.access).await;
+    keys_and_cookies(&server, &floor, &tokens.access).await;
     logins(&server).await;
     latency_beside_logins(&server, &tokens.access).await;
     let idle_floor = floor.rate_of_verifying().await;
@@ -54,6 +55,30 @@ async fn authenticated(server: &Server, floor: &floor::Floor, access: &str) {
     };
     row("`GET /auth/me`, 64 connections", floor.per_second, ours.per_second, "≥ 0.7", "req/s");
     row("its p99", floor.p99_ms, ours.p99_ms, "≤ 2", "ms");
+}
+
+/// `GET /auth/verify` with a key and with a cookie against a handler that checks nothing; a wrong key against a right
+/// one.
+async fn keys_and_cookies(server: &Server, floor: &floor::Floor, access: &str) {
+    let key = server.api_key(access).await;
+    let cookie = server.cookie().await;
+    let by_key = client::get_with("/auth/verify", &format!("x-api-key: {key}"));
+    let wrong = client::get_with("/auth/verify", &format!("x-api-key: {}", server.revoked_key(access).await));
+    let by_cookie = client::get_with("/auth/verify", &format!("cookie: {cookie}"));
+    let (mut bare, mut keys, mut cookies, mut wrongs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        bare.push(rate(floor.address, 64, CELL, &floor::bare_request()).await.per_second);
+        keys.push(rate(server.address, 64, CELL, &by_key).await.per_second);
+        cookies.push(rate(server.address, 64, CELL, &by_cookie).await.per_second);
+        wrongs.push(measure::rate_of(server.address, 64, CELL, &wrong, 403).await.per_second);
+    }
+    let [bare, keys, cookies, wrongs] = [bare, keys, cookies, wrongs].map(measure::median_of);
+    let row = |name: &str, floor: f64, ours: f64, asked: &str| {
+        println!("| {name} | {floor:.0} req/s | {ours:.0} req/s | {:.2} | {asked} |", ours / floor);
+    };
+    row("`GET /auth/verify` with an API key, against a handler that checks nothing", bare, keys, "≥ 0.5");
+    row("the same with a cookie", bare, cookies, "≥ 0.5");
+    row("a wrong key against a right one", keys, wrongs, "about 1");
 }
 
 /// Sign-ins a second with 8 clients against the same hash in a bare loop on every core.
@@ -91,7 +116,7 @@ async fn paced(server: &Server, access: &str) -> Latencies {
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
     for _ in 0..CELL.as_millis() / 20 {
         ticks.tick().await;
-        latencies.push(connection.timed(&request).await);
+        latencies.push(connection.timed(&request, 200).await);
     }
     latencies
 }

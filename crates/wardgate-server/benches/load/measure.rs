@@ -28,8 +28,19 @@ pub(crate) struct Rate {
 }
 
 /// Sends one request over and over from `clients` connections for `period`.
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 pub(crate) async fn rate(address: SocketAddr, clients: usize, period: Duration, request: &[u8]) -> Rate {
+    rate_of(address, clients, period, request, 200).await
+}
+
+/// As [`rate`], of a request that is answered with `status`.
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
+pub(crate) async fn rate_of(
+    address: SocketAddr,
+    clients: usize,
+    period: Duration,
+    request: &[u8],
+    status: u16,
+) -> Rate {
     let started = Instant::now();
     let mut tasks = Vec::new();
     for _ in 0..clients {
@@ -38,7 +49,7 @@ pub(crate) async fn rate(address: SocketAddr, clients: usize, period: Duration, 
             let mut connection = Connection::open(address).await;
             let mut latencies = Vec::new();
             while started.elapsed() < period {
-                latencies.push(connection.timed(&request).await);
+                latencies.push(connection.timed(&request, status).await);
             }
             latencies
         }));

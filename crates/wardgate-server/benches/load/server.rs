@@ -66,6 +66,31 @@ impl Server {
         json_request("/auth/login", &json!({ "email": "ada@example.com", "password": PASSWORD }).to_string())
     }
 
+    pub(crate) async fn api_key(&self, access: &str) -> String {
+        self.new_key(access).await["key"].as_str().expect("a key").to_owned()
+    }
+
+    /// One that is well formed and opens nothing.
+    pub(crate) async fn revoked_key(&self, access: &str) -> String {
+        let made = self.new_key(access).await;
+        let id = made["id"].as_str().expect("an id");
+        let path = format!("/auth/api-keys/{id}/rotate");
+        let mut connection = Connection::open(self.address).await;
+        connection.json(&client::post_as(&path, access, r#"{"overlap": 0}"#)).await;
+        made["key"].as_str().expect("a key").to_owned()
+    }
+
+    async fn new_key(&self, access: &str) -> serde_json::Value {
+        let mut connection = Connection::open(self.address).await;
+        connection.json(&client::post_as("/auth/api-keys", access, r#"{"name": "bench"}"#)).await
+    }
+
+    /// Name and value of the cookie of a browser that is signed in.
+    pub(crate) async fn cookie(&self) -> String {
+        let body = json!({ "email": "ada@example.com", "password": PASSWORD }).to_string();
+        Connection::open(self.address).await.cookie(&json_request("/auth/session", &body)).await
+    }
+
     /// Signs in `count` times; each is a family of its own.
     pub(crate) async fn families(&self, count: usize) -> Vec<String> {
         let mut connection = Connection::open(self.address).await;

@@ -91,7 +91,11 @@ fn activity(is_active: bool) -> UserChange {
     UserChange { is_active: Some(is_active), ..UserChange::default() }
 }
 
-async fn find(gate: &Wardgate, email: &str) -> Result<User, Failure> {
+/// The user of this address.
+///
+/// # Errors
+/// There is none.
+pub(crate) async fn find(gate: &Wardgate, email: &str) -> Result<User, Failure> {
     let found = gate.users().find_by_email(TENANT, email).await?;
     found.ok_or_else(|| Failure::refused(format!("no user {email:?}: `wardgate user list` shows them")))
 }

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{database, duration, password, rate_limit, registration, server, telemetry, tokens};
+use super::{database, duration, password, rate_limit, registration, server, session, telemetry, tokens};
 
 /// The values that a setting may have.
 #[derive(Clone, Copy, Debug)]
@@ -17,10 +17,11 @@ pub(crate) enum Limit {
     OneOf(&'static [&'static str]),
 }
 
-const TABLES: [&[(&str, Limit)]; 7] = [
+const TABLES: [&[(&str, Limit)]; 8] = [
     server::LIMITS,
     database::LIMITS,
     tokens::LIMITS,
+    session::LIMITS,
     password::LIMITS,
     registration::LIMITS,
     rate_limit::LIMITS,

@@ -22,6 +22,7 @@ mod redis;
 mod registration;
 mod secret;
 mod server;
+mod session;
 mod shape;
 mod show;
 mod telemetry;
@@ -42,6 +43,7 @@ pub(crate) use redis::Redis;
 pub(crate) use registration::Registration;
 pub(crate) use secret::read_file as read_secret_file;
 pub(crate) use server::Server;
+pub(crate) use session::Session;
 pub(crate) use show::{show, show_json};
 pub(crate) use telemetry::{Format, Telemetry};
 pub(crate) use tokens::{Signing, Tokens};
@@ -63,6 +65,7 @@ pub(crate) struct Config {
     pub(crate) server: Server,
     pub(crate) database: Database,
     pub(crate) tokens: Tokens,
+    pub(crate) session: Session,
     pub(crate) password: Password,
     pub(crate) registration: Registration,
     pub(crate) rate_limit: RateLimit,
@@ -93,6 +96,7 @@ impl Config {
         let database = database::check(checker);
         server::check_nodes(checker, server.as_ref(), database.as_ref());
         let tokens = tokens::check(checker);
+        let session = session::check(checker);
         let password = password::check(checker);
         let registration = registration::check(checker);
         let rate_limit = rate_limit::check(checker);
@@ -102,6 +106,7 @@ impl Config {
             server: server?,
             database: database?,
             tokens: tokens?,
+            session: session?,
             password: password?,
             registration: registration?,
             rate_limit: rate_limit?,

@@ -148,7 +148,8 @@ fn check_issuer(text: &str, mode: Mode) -> Result<(), &'static str> {
     }
 }
 
-fn origin(text: &str) -> Result<String, &'static str> {
+/// Reads an origin as browsers send it.
+pub(super) fn origin(text: &str) -> Result<String, &'static str> {
     match address::parse(text)? {
         (Origin { .. }, "") => Ok(text.to_owned()),
         _ => Err("has something behind the host, which no browser sends as an origin"),

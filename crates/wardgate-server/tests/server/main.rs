@@ -9,7 +9,9 @@
 
 mod commands;
 mod crash;
+mod import;
 mod limits;
+mod machines;
 mod stages;
 mod start;
 mod stop;

@@ -125,8 +125,11 @@ impl Server {
     }
 
     pub fn get(&self, path: &str, access: &str) -> (u16, Value) {
-        let request =
-            agent().get(format!("{}{path}", self.base)).header("authorization", format!("Bearer {access}"));
+        self.get_with(path, "authorization", &format!("Bearer {access}"))
+    }
+
+    pub fn get_with(&self, path: &str, header: &str, value: &str) -> (u16, Value) {
+        let request = agent().get(format!("{}{path}", self.base)).header(header, value);
         read(request.call()).expect("the server answers")
     }
 

@@ -26,5 +26,7 @@ mod sessions;
 mod setup;
 mod signin;
 mod support;
+mod tenants;
 mod tokens;
+mod transfer;
 mod web;

@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::model::{ApiKey, ApiKeyChange, Period, Quota, RateLimit};
+use super::model::{ApiKeyChange, ApiKeyView, Period, Quota, RateLimit};
 use super::service::NewApiKey;
 use crate::authn::CurrentPrincipal;
 use crate::gate::Wardgate;
@@ -17,7 +17,6 @@ use crate::kernel::ids::{ApiKeyId, ServiceAccountId};
 use crate::kernel::page::Page;
 use crate::kernel::principal::Subject;
 use crate::kernel::source::Source;
-use crate::kernel::time::Timestamp;
 use crate::web::body::{FormOrJson, Json};
 use crate::web::cursor::PageQuery;
 use crate::web::fields::{Fields, FromFields};
@@ -30,48 +29,6 @@ const OVERLAP: i64 = 24 * 60 * 60;
 const MAX_OVERLAP: i64 = 90 * 24 * 60 * 60;
 const DAY: i64 = 24 * 60 * 60;
 
-/// A key as its owner sees it.
-#[derive(Serialize)]
-struct ApiKeyView {
-    id: ApiKeyId,
-    name: String,
-    /// What the key begins with, to find it again by.
-    prefix: String,
-    scopes: Option<Vec<String>>,
-    networks: Vec<String>,
-    rate_limit: Option<Value>,
-    quota: Option<Value>,
-    created_at: Timestamp,
-    expires_at: Option<Timestamp>,
-    replaced_at: Option<Timestamp>,
-    last_used_at: Option<Timestamp>,
-    last_used_address: Option<String>,
-}
-
-impl ApiKeyView {
-    fn new(key: ApiKey) -> Self {
-        let scopes = key.scopes.map(|scope| scope.as_str().split(' ').map(str::to_owned).collect());
-        Self {
-            id: key.id,
-            name: key.name,
-            prefix: key.id.to_string().replacen("key_", "wgk_", 1),
-            scopes,
-            networks: key.networks.iter().map(ToString::to_string).collect(),
-            rate_limit: key
-                .rate_limit
-                .map(|RateLimit { requests, seconds }| json!({ "requests": requests, "seconds": seconds })),
-            quota: key
-                .quota
-                .map(|Quota { requests, period }| json!({ "requests": requests, "period": period.as_str() })),
-            created_at: key.created_at,
-            expires_at: key.expires_at,
-            replaced_at: key.replaced_at,
-            last_used_at: key.last_used_at,
-            last_used_address: key.last_used_address,
-        }
-    }
-}
-
 #[derive(Serialize)]
 struct NewApiKeyView {
     #[serde(flatten)]
@@ -82,7 +39,7 @@ struct NewApiKeyView {
 
 fn created(made: NewApiKey) -> (StatusCode, axum::Json<NewApiKeyView>) {
     let key = made.text.as_str().to_owned();
-    (StatusCode::CREATED, axum::Json(NewApiKeyView { view: ApiKeyView::new(made.key), key }))
+    (StatusCode::CREATED, axum::Json(NewApiKeyView { view: ApiKeyView::from(made.key), key }))
 }
 
 fn key_id(text: &str) -> Result<ApiKeyId, AuthError> {
@@ -157,11 +114,11 @@ async fn page(
     owner: Subject,
     query: &PageQuery,
 ) -> Result<axum::Json<Page<ApiKeyView>>, AuthError> {
-    let tenant = current.principal().tenant;
+    let tenant = current.tenant();
     let list = format!("api_keys/{tenant}/{owner}");
     let page = query.request(gate.cursors(), &list)?;
     let (keys, next) = gate.api_keys().list(tenant, owner, page).await?;
-    let items = keys.into_iter().map(ApiKeyView::new).collect();
+    let items = keys.into_iter().map(ApiKeyView::from).collect();
     Ok(axum::Json(Page { items, next_cursor: next.map(|next| gate.cursors().write(&list, next)) }))
 }
 
@@ -180,9 +137,7 @@ async fn list_of_account(
     query: PageQuery,
 ) -> Result<axum::Json<Page<ApiKeyView>>, AuthError> {
     let owner = account(&id)?;
-    gate.service_accounts()
-        .get(current.principal().tenant, id.parse().map_err(|_| AuthError::NotFound)?)
-        .await?;
+    gate.service_accounts().get(current.tenant(), id.parse().map_err(|_| AuthError::NotFound)?).await?;
     page(&gate, &current, owner, &query).await
 }
 
@@ -203,7 +158,7 @@ async fn create_for_account(
     Path(id): Path<String>,
     Json(NewKey(new)): Json<NewKey>,
 ) -> Result<(StatusCode, axum::Json<NewApiKeyView>), AuthError> {
-    let tenant = current.principal().tenant;
+    let tenant = current.tenant();
     gate.api_keys().create(tenant, account(&id)?, new, &current.caller(source)).await.map(created)
 }
 
@@ -217,7 +172,7 @@ async fn update(
     let (principal, caller) = (*current.principal(), current.caller(source));
     let keys = gate.api_keys();
     let changed = keys.update(principal.tenant, principal.subject, key_id(&id)?, change, &caller);
-    Ok(axum::Json(ApiKeyView::new(changed.await?)))
+    Ok(axum::Json(ApiKeyView::from(changed.await?)))
 }
 
 async fn revoke(
@@ -237,7 +192,7 @@ async fn revoke_of_account(
     Extension(source): Extension<Source>,
     Path((id, key)): Path<(String, String)>,
 ) -> Result<StatusCode, AuthError> {
-    let (tenant, caller) = (current.principal().tenant, current.caller(source));
+    let (tenant, caller) = (current.tenant(), current.caller(source));
     gate.api_keys().revoke(tenant, account(&id)?, key_id(&key)?, &caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -261,7 +216,7 @@ async fn rotate_of_account(
     Path((id, key)): Path<(String, String)>,
     FormOrJson(Rotation { overlap }): FormOrJson<Rotation>,
 ) -> Result<(StatusCode, axum::Json<NewApiKeyView>), AuthError> {
-    let (tenant, caller) = (current.principal().tenant, current.caller(source));
+    let (tenant, caller) = (current.tenant(), current.caller(source));
     gate.api_keys().rotate(tenant, account(&id)?, key_id(&key)?, overlap, &caller).await.map(created)
 }
 

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::features::principals::Standing;
 use crate::features::roles::{Authority, Limit, Roles, Scope, check_permission};
 use crate::kernel::error::{AuthError, FieldFault};
@@ -23,7 +25,7 @@ const MAX_SCOPES: usize = 64;
 const MAX_NETWORKS: usize = 32;
 
 /// How often a key may be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct RateLimit {
     /// This often …
     pub requests: u32,
@@ -32,7 +34,8 @@ pub struct RateLimit {
 }
 
 /// The span of a quota, in UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Period {
     /// From midnight to midnight.
     Day,
@@ -41,7 +44,7 @@ pub enum Period {
 }
 
 /// How much a key may be used in all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Quota {
     /// This often …
     pub requests: u64,
@@ -111,6 +114,43 @@ pub struct ApiKey {
     pub last_used_at: Option<Timestamp>,
     /// From where.
     pub last_used_address: Option<String>,
+}
+
+/// A key as its owner sees it.
+#[derive(Debug, Clone, Serialize)]
+pub struct ApiKeyView {
+    id: ApiKeyId,
+    name: String,
+    /// What the key begins with, to find it again by.
+    prefix: String,
+    scopes: Option<Vec<String>>,
+    networks: Vec<String>,
+    rate_limit: Option<RateLimit>,
+    quota: Option<Quota>,
+    created_at: Timestamp,
+    expires_at: Option<Timestamp>,
+    replaced_at: Option<Timestamp>,
+    last_used_at: Option<Timestamp>,
+    last_used_address: Option<String>,
+}
+
+impl From<ApiKey> for ApiKeyView {
+    fn from(key: ApiKey) -> Self {
+        Self {
+            id: key.id,
+            name: key.name,
+            prefix: key.id.to_string().replacen("key_", "wgk_", 1),
+            scopes: key.scopes.map(|scope| scope.permissions().map(str::to_owned).collect()),
+            networks: key.networks.iter().map(ToString::to_string).collect(),
+            rate_limit: key.rate_limit,
+            quota: key.quota,
+            created_at: key.created_at,
+            expires_at: key.expires_at,
+            replaced_at: key.replaced_at,
+            last_used_at: key.last_used_at,
+            last_used_address: key.last_used_address,
+        }
+    }
 }
 
 /// What of a quota was used in the period that began at `since`.
@@ -188,7 +228,7 @@ impl ApiKeyChange {
             key.name = name;
         }
         if let Some(scopes) = self.scopes {
-            match scopes.map(read_scopes).transpose() {
+            match scopes.as_deref().map(read_scopes).transpose() {
                 Ok(scopes) => key.scopes = scopes,
                 Err(fault) => faults.push(fault),
             }
@@ -221,7 +261,7 @@ fn check_name(name: &str) -> Result<(), FieldFault> {
     }
 }
 
-fn read_scopes(scopes: Vec<String>) -> Result<Scope, FieldFault> {
+fn read_scopes(scopes: &[String]) -> Result<Scope, FieldFault> {
     let fault = |code, detail: String| Err(FieldFault::new("scopes", code, detail));
     if scopes.is_empty() || scopes.len() > MAX_SCOPES {
         let detail = format!("must name 1 to {MAX_SCOPES} permissions, or be left out");

@@ -45,6 +45,11 @@ pub struct NewApiKey {
     pub text: Zeroizing<String>,
 }
 
+/// Removes some of what is the tenant's, as when it goes; how many rows.
+pub(crate) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    store::forget(tx, limit).await
+}
+
 impl std::fmt::Debug for NewApiKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("NewApiKey").field("key", &self.key).finish_non_exhaustive()
@@ -147,6 +152,14 @@ impl ApiKeys {
         let making = Making { key, digest: text.digest(), authority: caller.authority.clone(), entry };
         let made = self.env.db.write(tenant.into(), making, |tx, making| Box::pin(make(tx, making)));
         Ok(NewApiKey { key: made.await?, text: text.reveal() })
+    }
+
+    /// The key, live or not; [`AuthError::NotFound`] if there is none.
+    pub async fn get(&self, tenant: TenantId, id: ApiKeyId) -> Result<ApiKey, AuthError> {
+        let found = self.env.db.read(tenant.into(), id, |tx, id| {
+            Box::pin(async move { store::by_id(tx, *id).await?.ok_or(AuthError::NotFound) })
+        });
+        found.await
     }
 
     /// A page of the owner's live keys, newest first, and where the next one begins.

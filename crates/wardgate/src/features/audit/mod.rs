@@ -14,4 +14,4 @@ pub use export::AuditExport;
 pub(crate) use model::Entry;
 pub use model::{Action, Actor, AuditCheck, AuditEvent, AuditFilter, BrokenRecord, ChainFault, Outcome};
 pub use service::Audit;
-pub(crate) use service::{AuditSettings, record};
+pub(crate) use service::{AuditSettings, forget, record};

@@ -32,6 +32,11 @@ pub(crate) struct AuditSettings {
     pub(crate) retention: Duration,
 }
 
+/// Removes some of what is the tenant's, as when it goes; how many rows.
+pub(crate) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    store::forget(tx, limit).await
+}
+
 impl Audit {
     pub(crate) fn new(env: Arc<Environment>, master: &MasterKey, settings: AuditSettings) -> Self {
         let identifier_key = master.derive("wardgate audit identifiers");
@@ -144,6 +149,18 @@ impl Audit {
     /// A chain whose signed end is missing or forged is not gone on with.
     pub async fn seal(&self, tenant: TenantId) -> Result<u64, AuthError> {
         seal::seal(&self.env, &self.chain, tenant, usize::MAX).await
+    }
+
+    /// Seals the records of all tenants that have any left; how many.
+    pub(crate) async fn seal_all(&self) -> Result<u64, AuthError> {
+        let unsealed = self.env.db.lookup_global((), |tx, ()| {
+            Box::pin(async move { Ok::<_, AuthError>(store::tenants_unsealed(tx).await?) })
+        });
+        let mut sealed = 0;
+        for tenant in unsealed.await? {
+            sealed += self.seal(tenant).await?;
+        }
+        Ok(sealed)
     }
 
     /// Seals what is left when a gate closes, unless it is so much that the end would have to wait.

@@ -1,14 +1,18 @@
 //! SQL of `audit_events`.
 
 use uuid::Uuid;
-use wardgate_store::{FromRow, Row, Sql, StoreError, Tx, params, sql};
+use wardgate_store::{FromRow, GlobalSql, GlobalTx, Row, Sql, StoreError, Tx, global_sql, params, sql};
 
 use super::model::{Action, AuditEvent, AuditFilter, Entry, Link, Outcome, Place, PlaceKind, SealedEvent};
-use crate::features::tenants::DEFAULT_SLUG;
-use crate::kernel::ids::AuditEventId;
+use crate::kernel::ids::{AuditEventId, TenantId};
 use crate::kernel::page::Position;
 use crate::kernel::source::Source;
 
+const FORGET_EVENTS: Sql = sql!(
+    "DELETE FROM audit_events WHERE tenant_id = $1 AND id IN \
+     (SELECT id FROM audit_events WHERE tenant_id = $1 LIMIT $2)"
+);
+const FORGET_HEADS: Sql = sql!("DELETE FROM audit_heads WHERE tenant_id = $1");
 const INSERT: Sql = sql!(
     "INSERT INTO audit_events (tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id, count) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
@@ -44,6 +48,8 @@ const EXPORT_UNSEALED: Sql = sql!(
      WHERE tenant_id = $1 AND seq IS NULL AND (at, id) > ($2, $3) AND at >= $4 AND at < $5 \
      ORDER BY seq, at, id LIMIT $6"
 );
+const TENANTS_UNSEALED: GlobalSql =
+    global_sql!("SELECT DISTINCT tenant_id FROM audit_events WHERE seq IS NULL LIMIT 1000");
 const LAST_SEQ: Sql = sql!(
     "SELECT tenant_id, seq FROM audit_events WHERE tenant_id = $1 AND seq IS NOT NULL ORDER BY seq DESC LIMIT 1"
 );
@@ -97,10 +103,16 @@ impl FromRow for AuditEvent {
             source: row.get(6)?,
             user_agent: row.get(7)?,
             request_id: row.get(8)?,
-            tenant: DEFAULT_SLUG,
+            tenant: TenantId::DEFAULT_SLUG.to_owned(),
             count: row.get(9)?,
         })
     }
+}
+
+/// Some of the tenants that have records to be sealed.
+pub(super) async fn tenants_unsealed(tx: &mut GlobalTx) -> Result<Vec<TenantId>, StoreError> {
+    let rows: Vec<(TenantId,)> = tx.all(TENANTS_UNSEALED, &params![]).await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
 pub(super) async fn insert(tx: &mut Tx, entry: &Entry) -> Result<(), StoreError> {
@@ -208,4 +220,10 @@ pub(super) async fn place(tx: &mut Tx, kind: PlaceKind) -> Result<Option<Place>,
 pub(super) async fn put_place(tx: &mut Tx, kind: PlaceKind, place: &Place) -> Result<(), StoreError> {
     let row = params![*kind.as_str(), place.seq, place.mac, place.at, place.signature];
     tx.exec(PUT_PLACE, &row).await.map(drop)
+}
+
+/// Removes rows of the tenant, as when it goes; how many.
+pub(super) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    let events = tx.exec(FORGET_EVENTS, &params![limit]).await?;
+    Ok(events + tx.exec(FORGET_HEADS, &params![]).await?)
 }

@@ -17,6 +17,7 @@ use crate::kernel::email::normalize_identifier;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{SessionId, TenantId};
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::kernel::time::Timestamp;
 
 /// The sign-in flow.
@@ -29,11 +30,16 @@ pub struct SignIn {
     browsers: BrowserSessions,
 }
 
-/// What the one transaction of a sign-in needs.
-struct Opening {
+/// What came of looking at the password.
+struct Proven {
     proof: Proof,
     attempt: Attempt,
     rehash: Option<Rehash>,
+}
+
+/// What the one transaction of a sign-in needs.
+struct Opening {
+    proven: Proven,
     session: SessionId,
     scope: Option<String>,
     now: Timestamp,
@@ -75,20 +81,18 @@ impl SignIn {
     /// before any password is looked at.
     pub async fn with_password(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         identifier: &str,
         password: &str,
         scope: Option<&str>,
         source: &Source,
     ) -> Result<TokenPair, AuthError> {
-        let attempt = self.limits.admit_sign_in(tenant, &normalize_identifier(identifier), source).await?;
-        let proven = self.passwords.prove(tenant, identifier, password, &attempt, source);
-        let (proof, rehash) = proven.await?;
+        let proven = self.prove(tenant.id, identifier, password, source).await?;
         let first = self.tokens.first_token();
         let refresh_token = first.reveal();
-        let ends = |now| self.tokens.first_end(now);
-        let opening = self.opening(proof, attempt, rehash, scope, Carrier::Tokens(first), ends, source);
-        match self.open(tenant, opening, source).await? {
+        let ends_at = self.tokens.first_end(self.env.now());
+        let opening = self.opening(proven, scope, Carrier::Tokens(first), ends_at, source);
+        match self.open(tenant.id, opening, source).await? {
             Opened::Tokens(grant) => self.tokens.pair(tenant, &grant, &refresh_token).await,
             Opened::Browser => Err(AuthError::internal("sign in", "a browser session for tokens")),
         }
@@ -105,19 +109,29 @@ impl SignIn {
         replaces: Option<&str>,
         source: &Source,
     ) -> Result<Zeroizing<String>, AuthError> {
-        let attempt = self.limits.admit_sign_in(tenant, &normalize_identifier(identifier), source).await?;
-        let proven = self.passwords.prove(tenant, identifier, password, &attempt, source);
-        let (proof, rehash) = proven.await?;
+        let proven = self.prove(tenant, identifier, password, source).await?;
         let cookie = NewCookie::generate(self.env.rng.as_ref());
         let value = cookie.reveal();
         let carrier = Carrier::Cookie(cookie, replaces.and_then(Sessions::digest_of));
-        let ends = |now| self.browsers.end_of(now, now);
-        let opening = self.opening(proof, attempt, rehash, None, carrier, ends, source);
+        let now = self.env.now();
+        let opening = self.opening(proven, None, carrier, self.browsers.end_of(now, now), source);
         self.open(tenant, opening, source).await.map(|_| value)
     }
 
+    async fn prove(
+        &self,
+        tenant: TenantId,
+        identifier: &str,
+        password: &str,
+        source: &Source,
+    ) -> Result<Proven, AuthError> {
+        let attempt = self.limits.admit_sign_in(tenant, &normalize_identifier(identifier), source).await?;
+        let (proof, rehash) = self.passwords.prove(tenant, identifier, password, &attempt, source).await?;
+        Ok(Proven { proof, attempt, rehash })
+    }
+
     async fn open(&self, tenant: TenantId, opening: Opening, source: &Source) -> Result<Opened, AuthError> {
-        let subject = opening.proof.subject();
+        let subject = opening.proven.proof.subject();
         let opened =
             self.env.db.write(tenant.into(), opening, |tx, opening| Box::pin(open(tx, opening))).await;
         match opened {
@@ -133,23 +147,19 @@ impl SignIn {
 
     fn opening(
         &self,
-        proof: Proof,
-        attempt: Attempt,
-        rehash: Option<Rehash>,
+        proven: Proven,
         scope: Option<&str>,
         carrier: Carrier,
-        ends: impl Fn(Timestamp) -> Timestamp,
+        expires_at: Timestamp,
         source: &Source,
     ) -> Opening {
         let now = self.env.now();
         Opening {
-            proof,
-            attempt,
-            rehash,
+            proven,
             session: SessionId::new(now, self.env.random()),
             scope: scope.map(str::to_owned),
             now,
-            expires_at: ends(now),
+            expires_at,
             carrier,
             max_per_user: self.browsers.max_per_user,
             source: source.clone(),
@@ -159,14 +169,14 @@ impl SignIn {
 }
 
 async fn open(tx: &mut Tx, opening: &Opening) -> Result<Opened, AuthError> {
-    let Opening { proof, source, audit, now, .. } = opening;
+    let Opening { proven: Proven { proof, attempt, rehash }, source, audit, now, .. } = opening;
     let user = still_proven(tx, proof).await?.ok_or(AuthError::IncorrectCredentials)?;
     if let Some(asked) = &opening.scope {
         let roles = roles::of(tx, user.id.into()).await?;
         Scope::granted(asked, |permission| roles.allow(permission)).map_err(AuthError::InvalidScope)?;
     }
-    limits::note_success(tx, &opening.attempt, *now).await?;
-    if let Some(rehash) = &opening.rehash
+    limits::note_success(tx, attempt, *now).await?;
+    if let Some(rehash) = rehash
         && write_rehash(tx, user.id, rehash).await?
     {
         audit::record(tx, &audit.done(source, Actor::System, Action::PasswordRehashed, user.id)).await?;
