@@ -61,7 +61,11 @@ impl FetchedKeys {
         Self::start_with_clock(url, clock::monotonic()).await
     }
 
-    async fn start_with_clock(
+    /// As [`FetchedKeys::start`], with a monotonic clock that tells how long ago something was: for tests.
+    ///
+    /// # Errors
+    /// Those of [`FetchedKeys::start`].
+    pub async fn start_with_clock(
         url: &str,
         now: impl Fn() -> Duration + Send + Sync + 'static,
     ) -> Result<Self, FetchError> {

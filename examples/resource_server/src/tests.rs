@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 use wardgate::{
-    Actor, BuiltinRole, DatabaseUrl, DbOptions, MasterKey, Stage, SystemRng, TenantId, UserId, Wardgate,
+    DatabaseUrl, DbOptions, MasterKey, Stage, SystemRng, TenantId, UserChange, UserId, Wardgate,
 };
 
 use super::*;
@@ -46,7 +46,7 @@ impl Both {
     async fn register(&self, email: &str) -> UserId {
         let body = json!({ "email": email, "password": PASSWORD }).to_string();
         let request = Request::post("/auth/register").header("content-type", "application/json");
-        let user = json_of(self.issuer.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap());
+        let user = json_of(self.issuer.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap());
         user.await["id"].as_str().unwrap().parse().unwrap()
     }
 
@@ -55,7 +55,7 @@ impl Both {
         let form = format!("username={email}&password={}&scope={scope}", PASSWORD.replace(' ', "+"));
         let request =
             Request::post("/auth/login").header("content-type", "application/x-www-form-urlencoded");
-        let answer = json_of(self.issuer.clone().oneshot(request.body(form.into()).unwrap()).await.unwrap());
+        let answer = json_of(self.issuer.clone().oneshot(request.body(Body::from(form)).unwrap()).await.unwrap());
         answer.await["access_token"].as_str().unwrap().to_owned()
     }
 
@@ -91,9 +91,9 @@ async fn a_token_of_the_issuer_opens_what_its_roles_and_scope_allow() {
     let limited = both.token("ada@example.com", "profile:read").await;
     assert_eq!(both.get("/card", &limited).await, (200, format!("The card of {id}\n")));
 
-    let (lifecycle, source) = (both.gate.lifecycle(), both.gate.own_source());
-    let promoted = lifecycle.set_role(TenantId::DEFAULT, id, BuiltinRole::Admin, Actor::CommandLine, &source);
-    promoted.await.unwrap();
+    let change = UserChange { roles: Some(vec!["admin".to_owned()]), ..UserChange::default() };
+    let (gate, operator) = (&both.gate, both.gate.operator());
+    gate.lifecycle().update(TenantId::DEFAULT, id, change, &operator).await.unwrap();
     // The old token has the roles of its making.
     assert_eq!(both.get("/report", &token).await.0, 403);
     let token = both.token("ada@example.com", "").await;
