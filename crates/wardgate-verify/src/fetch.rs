@@ -129,7 +129,7 @@ impl FetchedKeys {
                 (state.keys, state.fetched_at) = (Arc::new(keys), began);
             }
             Err(error) => {
-                tracing::warn!(%error, "the issuer's keys could not be fetched; the old ones are kept")
+                tracing::warn!(%error, "the issuer's keys could not be fetched; the old ones are kept");
             }
         }
     }

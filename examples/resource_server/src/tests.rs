@@ -7,9 +7,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
-use wardgate::{
-    DatabaseUrl, DbOptions, MasterKey, Stage, SystemRng, TenantId, UserChange, UserId, Wardgate,
-};
+use wardgate::{DatabaseUrl, DbOptions, MasterKey, Stage, SystemRng, TenantId, UserChange, UserId, Wardgate};
 
 use super::*;
 
@@ -46,7 +44,8 @@ impl Both {
     async fn register(&self, email: &str) -> UserId {
         let body = json!({ "email": email, "password": PASSWORD }).to_string();
         let request = Request::post("/auth/register").header("content-type", "application/json");
-        let user = json_of(self.issuer.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap());
+        let user =
+            json_of(self.issuer.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap());
         user.await["id"].as_str().unwrap().parse().unwrap()
     }
 
@@ -55,7 +54,8 @@ impl Both {
         let form = format!("username={email}&password={}&scope={scope}", PASSWORD.replace(' ', "+"));
         let request =
             Request::post("/auth/login").header("content-type", "application/x-www-form-urlencoded");
-        let answer = json_of(self.issuer.clone().oneshot(request.body(Body::from(form)).unwrap()).await.unwrap());
+        let answer =
+            json_of(self.issuer.clone().oneshot(request.body(Body::from(form)).unwrap()).await.unwrap());
         answer.await["access_token"].as_str().unwrap().to_owned()
     }
 

@@ -64,7 +64,7 @@ impl Refusal {
             Self::Invalid(_) => {
                 problem("invalid_credential", unauthorized, "Invalid credentials", "Invalid credentials")
             }
-            Self::TokenInUrl => ambiguous("Send the token in the Authorization header, never in the URL"),
+            Self::TokenInUrl => ambiguous("Send a token or key in its header, never in the URL"),
             Self::TwoHeaders => ambiguous("Send one Authorization header"),
             Self::Role => problem("insufficient_permissions", forbidden, denied, denied),
             Self::Scope(_) => problem("insufficient_scope", forbidden, "Insufficient scope", denied),
