@@ -35,6 +35,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Config(command) => commands::config::run(&common, &command),
         Command::Migrate(command) => once(commands::migrate::run(&common, &command)),
         Command::User(command) => once(commands::user::run(&common, command)),
+        Command::Tenant(command) => once(commands::tenant::run(&common, command)),
         Command::ServiceAccount(command) => once(commands::service_account::run(&common, command)),
         Command::Role(command) => once(commands::role::run(&common, command)),
         Command::ApiKey(command) => once(commands::api_key::run(&common, command)),

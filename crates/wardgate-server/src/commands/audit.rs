@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::io::{self, Write as _};
 use std::time::Duration;
 
-use wardgate::{AuditEvent, Position, Timestamp, Wardgate};
+use wardgate::{AuditEvent, Position, Timestamp};
 
+use super::Opened;
 use crate::cli::{Audit, Common};
 use crate::failure::Failure;
 use crate::output;
@@ -42,7 +43,7 @@ pub(crate) async fn run(common: &Common, command: &Audit) -> Result<(), Failure>
 }
 
 /// Prints what comes, until the reader goes or the program is stopped.
-async fn follow(common: &Common, gate: &Wardgate, known: &[AuditEvent]) -> Result<(), Failure> {
+async fn follow(common: &Common, gate: &Opened, known: &[AuditEvent]) -> Result<(), Failure> {
     let mut newest = known.last().map_or(Timestamp::from_millis(0), |event| event.at);
     let mut seen: HashSet<_> = known.iter().map(|event| (event.at, event.id)).collect();
     loop {

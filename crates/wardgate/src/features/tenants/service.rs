@@ -133,11 +133,7 @@ impl Tenants {
     }
 
     fn admit(&self, tenant: &Tenant) -> Result<CurrentTenant, AuthError> {
-        if tenant.suspended_at.is_some() {
-            Err(AuthError::TenantSuspended)
-        } else {
-            Ok(self.current(tenant))
-        }
+        if tenant.suspended_at.is_some() { Err(AuthError::TenantSuspended) } else { Ok(self.current(tenant)) }
     }
 
     fn current(&self, tenant: &Tenant) -> CurrentTenant {
