@@ -17,6 +17,7 @@ use crate::features::instance::{self, InstanceError, Stage};
 use crate::features::keys::{KeySettings, Keys};
 use crate::features::lifecycle::Lifecycle;
 use crate::features::limits::{Limits, RateLimits};
+use crate::features::organizations::Organizations;
 use crate::features::password::{Accounts, PasswordPolicy, PasswordSettings, Passwords, RegistrationMode};
 use crate::features::roles::CustomRoles;
 use crate::features::service_accounts::ServiceAccounts;
@@ -381,6 +382,7 @@ impl Builder {
             roles: CustomRoles::new(Arc::clone(env), Arc::clone(&audit)),
             service_accounts: ServiceAccounts::new(Arc::clone(env), Arc::clone(&audit)),
             users: Users::new(Arc::clone(env), Arc::clone(&audit)),
+            organizations: Organizations::new(Arc::clone(env), Arc::clone(&audit)),
             api_keys: ApiKeys::new(Arc::clone(env), Arc::clone(&audit), Arc::clone(&limits)),
             sessions: Sessions::new(
                 Arc::clone(env),

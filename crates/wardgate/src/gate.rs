@@ -12,6 +12,7 @@ use crate::features::audit::{Actor, Audit};
 use crate::features::keys::Keys;
 use crate::features::lifecycle::Lifecycle;
 use crate::features::limits::Limits;
+use crate::features::organizations::Organizations;
 use crate::features::password::{Accounts, Passwords};
 use crate::features::roles::{Authority, Caller, CustomRoles};
 use crate::features::service_accounts::ServiceAccounts;
@@ -51,6 +52,7 @@ pub(crate) struct Inner {
     pub(crate) users: Users,
     pub(crate) roles: CustomRoles,
     pub(crate) service_accounts: ServiceAccounts,
+    pub(crate) organizations: Organizations,
     pub(crate) api_keys: ApiKeys,
     pub(crate) sessions: Sessions,
     pub(crate) cookie: SessionCookie,
@@ -157,6 +159,11 @@ impl Wardgate {
     /// Service accounts.
     pub fn service_accounts(&self) -> &ServiceAccounts {
         &self.0.service_accounts
+    }
+
+    /// Organizations.
+    pub fn organizations(&self) -> &Organizations {
+        &self.0.organizations
     }
 
     /// API keys.

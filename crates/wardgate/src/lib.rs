@@ -60,6 +60,9 @@ pub use features::instance::{InstanceError, Stage};
 pub use features::keys::{KeyState, KeyView, Keys};
 pub use features::lifecycle::{Lifecycle, UserChange};
 pub use features::limits::RateLimits;
+pub use features::organizations::{
+    ActiveOrg, Invitation, Membership, OrgRole, Organization, Organizations, Seat,
+};
 pub use features::password::{
     Account, Accounts, DeniedPasswords, PasswordPolicy, Passwords, RegistrationMode,
 };
@@ -85,8 +88,8 @@ pub use hashing::HashPoolSettings;
 pub use kernel::email::{Email, InvalidEmail};
 pub use kernel::error::{AuthError, FieldFault};
 pub use kernel::ids::{
-    AccessTokenId, ApiKeyId, AuditEventId, InvalidId, RefreshTokenId, RequestId, ServiceAccountId, SessionId,
-    TenantId, UserId,
+    AccessTokenId, ApiKeyId, AuditEventId, InvalidId, InvitationId, OrgId, RefreshTokenId, RequestId,
+    ServiceAccountId, SessionId, TenantId, UserId,
 };
 pub use kernel::network::{InvalidNetwork, Network};
 pub use kernel::page::{Page, PageRequest, Position};

@@ -7,6 +7,8 @@ use crate::support::{PASSWORD, TestGate};
 const USER_PERMISSIONS: &[&str] = &[
     "api_keys:read",
     "api_keys:write",
+    "organizations:read",
+    "organizations:write",
     "password:write",
     "profile:read",
     "profile:write",

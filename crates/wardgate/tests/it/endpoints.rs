@@ -17,6 +17,10 @@ const ROUTES: &[(&str, Weakest)] = &[
     ("DELETE /admin/users/{id}/sessions", Admin),
     ("DELETE /auth/api-keys/{id}", User),
     ("DELETE /auth/me", User),
+    ("DELETE /auth/orgs/active", User),
+    ("DELETE /auth/orgs/{id}", User),
+    ("DELETE /auth/orgs/{id}/invitations/{invitation}", User),
+    ("DELETE /auth/orgs/{id}/members/{user}", User),
     ("DELETE /auth/session", SignedIn),
     ("DELETE /auth/sessions/{id}", User),
     ("GET /.well-known/jwks.json", Anybody),
@@ -34,6 +38,10 @@ const ROUTES: &[(&str, Weakest)] = &[
     ("GET /auth/api-keys", User),
     ("GET /auth/me", SignedIn),
     ("GET /auth/me/export", User),
+    ("GET /auth/orgs", User),
+    ("GET /auth/orgs/{id}", User),
+    ("GET /auth/orgs/{id}/invitations", User),
+    ("GET /auth/orgs/{id}/members", User),
     ("GET /auth/session", SignedIn),
     ("GET /auth/sessions", User),
     ("GET /auth/verify", SignedIn),
@@ -48,6 +56,8 @@ const ROUTES: &[(&str, Weakest)] = &[
     ("PATCH /admin/users/{id}", Admin),
     ("PATCH /auth/api-keys/{id}", User),
     ("PATCH /auth/me", User),
+    ("PATCH /auth/orgs/{id}", User),
+    ("PATCH /auth/orgs/{id}/members/{user}", User),
     ("POST /admin/keys/rotate", Admin),
     ("POST /admin/keys/{kid}/retire", Admin),
     ("POST /admin/roles", Admin),
@@ -61,8 +71,13 @@ const ROUTES: &[(&str, Weakest)] = &[
     ("POST /auth/api-keys", User),
     ("POST /auth/api-keys/{id}/rotate", User),
     ("POST /auth/api-keys/{id}/token", KeyHolder),
+    ("POST /auth/invitations/accept", User),
     ("POST /auth/login", Anybody),
     ("POST /auth/logout", SignedIn),
+    ("POST /auth/orgs", User),
+    ("POST /auth/orgs/{id}/activate", User),
+    ("POST /auth/orgs/{id}/invitations", User),
+    ("POST /auth/orgs/{id}/leave", User),
     ("POST /auth/password", User),
     ("POST /auth/refresh", Anybody),
     ("POST /auth/register", Anybody),
@@ -91,6 +106,7 @@ pub(crate) fn concrete(path: &str) -> String {
     let id = match path {
         path if path.starts_with("/admin/tenants") => "ten_00000000000070008000000000000009",
         path if path.starts_with("/admin/users") => "usr_00000000000070008000000000000000",
+        path if path.starts_with("/auth/orgs") => "org_00000000000070008000000000000000",
         path if path.starts_with("/auth/api-keys") => "key_00000000000070008000000000000000",
         path if path.starts_with("/admin/service-accounts") => "svc_00000000000070008000000000000000",
         _ => "ses_00000000000070008000000000000000",
@@ -98,6 +114,8 @@ pub(crate) fn concrete(path: &str) -> String {
     path.replace("{id}", id)
         .replace("{name}", "nothing")
         .replace("{kid}", "nothing")
+        .replace("{user}", "usr_00000000000070008000000000000000")
+        .replace("{invitation}", "inv_00000000000070008000000000000000")
         .replace("{key}", "key_00000000000070008000000000000000")
 }
 

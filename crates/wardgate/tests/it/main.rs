@@ -18,6 +18,7 @@ mod endpoints;
 mod keys;
 mod lifecycle;
 mod limits;
+mod organizations;
 mod races;
 mod refresh;
 mod require;

@@ -84,6 +84,22 @@ words!(
         RolesChanged = "user.roles_changed",
         /// An administrator made an account that has no password yet.
         UserCreated = "user.created",
+        /// An organization was made.
+        OrganizationCreated = "organization.created",
+        /// An organization got another name.
+        OrganizationUpdated = "organization.updated",
+        /// An organization was removed.
+        OrganizationDeleted = "organization.deleted",
+        /// A member got another place.
+        MembershipChanged = "membership.changed",
+        /// A member left or was removed.
+        MembershipEnded = "membership.ended",
+        /// Somebody was invited to an organization.
+        InvitationCreated = "invitation.created",
+        /// An invitation was taken back.
+        InvitationRevoked = "invitation.revoked",
+        /// Somebody joined an organization.
+        InvitationAccepted = "invitation.accepted",
         /// A tenant was made.
         TenantCreated = "tenant.created",
         /// A tenant's name, picture, settings or host names were changed.
