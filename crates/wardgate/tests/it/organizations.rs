@@ -172,7 +172,8 @@ async fn an_invitation_is_for_one_address_once_and_for_a_week() {
     t.advance(week - Duration::from_millis(1));
     let mut late = t.user("late").registered().await;
     let mut eve = eve;
-    (late.sign_in().await, eve.sign_in().await);
+    late.sign_in().await;
+    eve.sign_in().await;
     accept(&eve, &kept.str("token")).await.expect(200);
     t.advance(Duration::from_millis(1));
     refused(accept(&late, &ended.str("token")).await);

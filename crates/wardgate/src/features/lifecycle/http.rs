@@ -12,7 +12,6 @@ use super::service::UserChange;
 use crate::authn::{CurrentPrincipal, CurrentUser};
 use crate::features::api_keys::ApiKeyView;
 use crate::features::password::Account;
-use crate::features::password::http::read_email;
 use crate::features::sessions::http::SessionView;
 use crate::features::users::{NewUser, UserFilter, UserView, check_name};
 use crate::gate::Wardgate;
@@ -70,7 +69,7 @@ struct NewAccount {
 
 impl FromFields for NewAccount {
     fn from_fields(fields: &mut Fields) -> Self {
-        let email = read_email(fields);
+        let email = fields.email();
         let name = fields.optional_text("name");
         if let Some(name) = &name {
             fields.note(check_name(name));

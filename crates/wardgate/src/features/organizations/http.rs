@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::model::{Invitation, Membership, OrgRole};
 use super::service::Seat;
 use crate::authn::CurrentUser;
-use crate::features::password::http::read_email;
 use crate::gate::Wardgate;
 use crate::kernel::email::Email;
 use crate::kernel::error::AuthError;
@@ -221,7 +220,7 @@ struct Invite {
 
 impl FromFields for Invite {
     fn from_fields(fields: &mut Fields) -> Self {
-        Self { email: read_email(fields), role: read_role(fields) }
+        Self { email: fields.email(), role: read_role(fields) }
     }
 }
 
