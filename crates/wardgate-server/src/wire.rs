@@ -72,6 +72,7 @@ pub(crate) fn builder(config: &Config, mode: Mode) -> Result<Builder, Failure> {
         .registration(registration(config.registration))
         .rate_limits(rate_limits(config.rate_limit))
         .nodes(config.server.nodes)
+        .audit_retention(config.audit.retention)
         .browser_sessions(browser_sessions(&config.session))
         .web(web(config, mode))
         .stage(stage(mode));

@@ -172,6 +172,8 @@ fn a_table_of_faults() {
         ("WARDGATE_REDIS__URL", "http://:hunter2@cache"),
         ("WARDGATE_REDIS__URL", "redis://:changeme@cache"),
         ("WARDGATE_REDIS__URL", "rediss://:hunter2@cache#insecure"),
+        ("WARDGATE_AUDIT__RETENTION", "90s"),
+        ("WARDGATE_AUDIT__RETENTION", "100y"),
         ("WARDGATE_TELEMETRY__LOG", "info,="),
         ("WARDGATE_TELEMETRY__FORMAT", "xml"),
         ("WARDGATE_SERVER__ACCESS_TTL", "15m"),
