@@ -38,7 +38,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Role(command) => once(commands::role::run(&common, command)),
         Command::ApiKey(command) => once(commands::api_key::run(&common, command)),
         Command::Key(command) => once(commands::key::run(&common, &command)),
-        Command::Audit(command) => once(commands::audit::run(&common, &command)),
+        Command::Audit(command) => once(commands::audit::run(&common, command)),
         Command::Openapi => Ok(output::json(&mut io::stdout().lock(), &wardgate::Wardgate::openapi())?),
         Command::Completions { shell } => completions(shell),
     }
