@@ -8,6 +8,7 @@
 )]
 
 mod audit;
+mod canary;
 mod commands;
 mod crash;
 mod limits;
