@@ -89,6 +89,8 @@ pub use kernel::page::{Page, PageRequest, Position};
 pub use kernel::principal::{Principal, Subject, Via};
 pub use kernel::source::Source;
 pub use kernel::time::{InvalidTimestamp, Timestamp};
+#[cfg(feature = "webhook")]
+pub use ports::{Answer, Outbound, OutboundError, Resolved, Resolver};
 pub use ports::{Clock, ManualClock, Rng, SeededRng, SystemClock, SystemRng};
 pub use wardgate_crypto::MasterKey;
 pub use wardgate_crypto::password::{Password, Scheme};
