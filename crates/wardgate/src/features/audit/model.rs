@@ -282,6 +282,24 @@ pub(super) struct Place {
     pub(super) signature: Vec<u8>,
 }
 
+/// How far a sink has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SinkPlace {
+    pub(super) name: String,
+    /// The last record that it took, 0 if none.
+    pub(super) seq: i64,
+    /// In a row.
+    pub(super) failures: i64,
+    /// Not before this.
+    pub(super) due_at: Timestamp,
+}
+
+impl SinkPlace {
+    pub(super) fn beginning(name: String) -> Self {
+        Self { name, seq: 0, failures: 0, due_at: Timestamp::from_millis(0) }
+    }
+}
+
 /// What is wrong at one place of the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -10,7 +10,8 @@ use wardgate_store::{StoreError, Tx};
 use super::chain::Chain;
 use super::export::AuditExport;
 use super::model::{Action, Actor, AuditCheck, AuditEvent, AuditFilter, Entry, Outcome};
-use super::{seal, store, verify};
+use super::sink::EventSink;
+use super::{feed, seal, store, verify};
 use crate::environment::Environment;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{AuditEventId, TenantId};
@@ -30,6 +31,8 @@ pub struct Audit {
 pub(crate) struct AuditSettings {
     /// How long records are kept; zero keeps all.
     pub(crate) retention: Duration,
+    /// Where records go besides.
+    pub(crate) sinks: Vec<Arc<dyn EventSink>>,
 }
 
 impl Audit {
@@ -167,6 +170,17 @@ impl Audit {
     pub async fn export(&self, tenant: TenantId, filter: AuditFilter) -> Result<AuditExport, AuthError> {
         let unsealable = self.seal(tenant).await.is_err();
         AuditExport::begin(Arc::clone(&self.env), tenant, filter, unsealable).await
+    }
+
+    /// How many sinks there are.
+    pub(crate) fn sinks(&self) -> usize {
+        self.settings.sinks.len()
+    }
+
+    /// Gives one of the sinks what was sealed since it last took something; how many.
+    pub(crate) async fn feed(&self, tenant: TenantId, sink: usize) -> Result<u64, AuthError> {
+        let Some(sink) = self.settings.sinks.get(sink) else { return Ok(0) };
+        feed::feed(&self.env, &self.chain, tenant, sink.as_ref()).await
     }
 
     /// Removes what is older than the configured retention; how many.

@@ -3,7 +3,9 @@
 use uuid::Uuid;
 use wardgate_store::{FromRow, Row, Sql, StoreError, Tx, params, sql};
 
-use super::model::{Action, AuditEvent, AuditFilter, Entry, Link, Outcome, Place, PlaceKind, SealedEvent};
+use super::model::{
+    Action, AuditEvent, AuditFilter, Entry, Link, Outcome, Place, PlaceKind, SealedEvent, SinkPlace,
+};
 use crate::features::tenants::DEFAULT_SLUG;
 use crate::kernel::ids::AuditEventId;
 use crate::kernel::page::Position;
@@ -59,6 +61,23 @@ const PUT_PLACE: Sql = sql!(
      ON CONFLICT (tenant_id, kind) DO UPDATE \
      SET seq = excluded.seq, mac = excluded.mac, at = excluded.at, signature = excluded.signature"
 );
+
+const SINK: Sql =
+    sql!("SELECT tenant_id, name, seq, failures, due_at FROM audit_sinks WHERE tenant_id = $1 AND name = $2");
+const BEGIN_SINK: Sql = sql!(
+    "INSERT INTO audit_sinks (tenant_id, name, seq, failures, due_at) VALUES ($1, $2, $3, $4, $5) \
+     ON CONFLICT (tenant_id, name) DO NOTHING"
+);
+const MOVE_SINK: Sql = sql!(
+    "UPDATE audit_sinks SET seq = $5, failures = $6, due_at = $7 \
+     WHERE tenant_id = $1 AND name = $2 AND seq = $3 AND due_at = $4"
+);
+
+impl FromRow for SinkPlace {
+    fn from_row(row: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self { name: row.get(0)?, seq: row.get(1)?, failures: row.get(2)?, due_at: row.get(3)? })
+    }
+}
 
 impl FromRow for SealedEvent {
     fn from_row(row: &Row<'_>) -> Result<Self, StoreError> {
@@ -208,4 +227,20 @@ pub(super) async fn place(tx: &mut Tx, kind: PlaceKind) -> Result<Option<Place>,
 pub(super) async fn put_place(tx: &mut Tx, kind: PlaceKind, place: &Place) -> Result<(), StoreError> {
     let row = params![*kind.as_str(), place.seq, place.mac, place.at, place.signature];
     tx.exec(PUT_PLACE, &row).await.map(drop)
+}
+
+pub(super) async fn sink_place(tx: &mut Tx, name: &str) -> Result<Option<SinkPlace>, StoreError> {
+    tx.opt(SINK, &params![*name]).await
+}
+
+/// Writes the first place of a sink, unless it has one.
+pub(super) async fn begin_sink(tx: &mut Tx, place: &SinkPlace) -> Result<(), StoreError> {
+    let row = params![place.name, place.seq, place.failures, place.due_at];
+    tx.exec(BEGIN_SINK, &row).await.map(drop)
+}
+
+/// Moves a sink from one place to another; `false` if it stands elsewhere by now.
+pub(super) async fn move_sink(tx: &mut Tx, from: &SinkPlace, to: &SinkPlace) -> Result<bool, StoreError> {
+    let row = params![from.name, from.seq, from.due_at, to.seq, to.failures, to.due_at];
+    Ok(tx.exec(MOVE_SINK, &row).await? == 1)
 }
