@@ -29,3 +29,5 @@ mod signin;
 mod support;
 mod tokens;
 mod web;
+#[cfg(feature = "webhook")]
+mod webhook;
