@@ -32,7 +32,7 @@ mod tokens;
 use check::Checker;
 
 pub(crate) use address::Network;
-pub(crate) use audit::Audit;
+pub(crate) use audit::{Audit, Webhook};
 pub(crate) use database::{Database, DatabaseUrl};
 pub(crate) use describe::schema;
 pub(crate) use environment::of_process;
@@ -104,7 +104,7 @@ impl Config {
         let registration = registration::check(checker);
         let rate_limit = rate_limit::check(checker);
         let redis = redis::check(checker);
-        let audit = audit::check(checker);
+        let audit = audit::check(checker, server.as_ref());
         let telemetry = telemetry::check(checker);
         Some(Self {
             server: server?,

@@ -1,8 +1,11 @@
 //! The audit log at the command line.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use serde_json::Value;
@@ -165,4 +168,67 @@ fn retention_removes_what_is_older_and_leaves_a_log_that_holds() {
     // Without retention nothing more goes.
     drop(Server::spawn(production(folder.path(), KEY)));
     assert_eq!(tool(&["audit", "export", "--outcome", "refused"]).lines().count(), 20);
+}
+
+/// Answers each request with 204, and gives its head and body.
+fn receiver() -> (String, Receiver<(String, Value)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let (sender, received) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut reader = BufReader::new(stream.unwrap());
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                reader.read_line(&mut head).unwrap();
+            }
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+            let mut body = vec![0; length.parse().unwrap()];
+            reader.read_exact(&mut body).unwrap();
+            let answer = "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
+            reader.get_mut().write_all(answer.as_bytes()).unwrap();
+            let _ = sender.send((head, serde_json::from_slice(&body).unwrap()));
+        }
+    });
+    (url, received)
+}
+
+#[test]
+fn a_server_gives_its_records_to_a_file_and_a_webhook_and_goes_on_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.jsonl");
+    let (url, received) = receiver();
+    let environment = [
+        ("WARDGATE_AUDIT__FILE", file.to_str().unwrap()),
+        ("WARDGATE_AUDIT__WEBHOOK_URL", url.as_str()),
+        ("WARDGATE_AUDIT__WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+    ];
+    let mut server = Server::start_with(folder.path(), &environment);
+    server.register("ada@example.com");
+    let mut sent = Vec::new();
+    let mut wait_for = |email: &str| {
+        let user = json(folder.path(), &["user", "show", "--email", email, "--json"])["id"].clone();
+        while sent.iter().all(|record: &Value| record["target"] != user) {
+            let (head, body) = received.recv_timeout(Duration::from_secs(20)).unwrap();
+            assert!(head.contains("webhook-signature: v1,"), "{head}");
+            sent.extend(body["data"]["records"].as_array().unwrap().clone());
+        }
+    };
+    wait_for("ada@example.com");
+    server.register("bob@example.com");
+    // Its last second too.
+    server.terminate();
+    assert_eq!(server.wait(), Some(0));
+    let written = |file: &Path| std::fs::read_to_string(file).unwrap();
+    assert!(written(&file).lines().count() >= 3);
+    let server = Server::start_with(folder.path(), &environment);
+    server.register("eve@example.com");
+    wait_for("eve@example.com");
+    drop(server);
+    let exported = stdout(&run(folder.path(), &["audit", "export"]));
+    let ids = |records: Vec<Value>| records.iter().map(|record| record["id"].to_string()).collect::<Vec<_>>();
+    let all = ids(exported.lines().map(|line| serde_json::from_str(line).unwrap()).collect());
+    let sent = ids(sent);
+    assert_eq!(sent, all[..sent.len()]);
+    assert!(exported.starts_with(&written(&file)), "the same lines, but for what came last");
 }

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Server, agent, run, stdout};
 
+const WEBHOOK: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
 const COOKIE: &str = "wardgate_session";
 
 /// What came in or went out and is a secret: in whole, and the part that makes it one, for a prefix may be shown.
@@ -89,11 +91,18 @@ fn no_secret_is_in_the_log_the_audit_records_an_error_or_the_database() {
     // S-131
     let folder = tempfile::tempdir().unwrap();
     // Everything that any crate would ever say.
-    let mut server = Server::start_with(folder.path(), &[("WARDGATE_TELEMETRY__LOG", "trace")]);
+    let environment = [
+        ("WARDGATE_TELEMETRY__LOG", "trace"),
+        // Where nobody listens.
+        ("WARDGATE_AUDIT__WEBHOOK_URL", "http://127.0.0.1:9/"),
+        ("WARDGATE_AUDIT__WEBHOOK_SECRET", WEBHOOK),
+    ];
+    let mut server = Server::start_with(folder.path(), &environment);
     let setup = server.setup_token().unwrap();
     let mut c = Canaries { server: &server, secrets: Vec::new() };
     c.add(fs::read_to_string(folder.path().join("master.key")).unwrap().trim());
 
+    c.add(WEBHOOK);
     setup_link(&mut c, &setup);
     let password = c.add("canary-password-of-ada-lovelace");
     let person = json!({ "email": "ada@example.com", "password": password, "name": "Ada" });
@@ -118,6 +127,7 @@ fn no_secret_is_in_the_log_the_audit_records_an_error_or_the_database() {
     let c = Canaries { server: &server, secrets };
     let log: Vec<String> = server.log.iter().collect();
     assert!(log.iter().any(|line| line.contains("no such table")), "the log tells what went wrong: {log:#?}");
+    assert!(log.iter().any(|line| line.contains("could not be delivered")), "{log:#?}");
     c.absent_from(&log.join("\n"), "the log");
     let audit = stdout(&run(folder.path(), &["audit", "export"]));
     assert!(audit.lines().count() > 20 && audit.contains("api_key.exchanged"), "{audit}");

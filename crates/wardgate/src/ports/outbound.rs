@@ -118,7 +118,15 @@ impl Outbound {
     /// # Errors
     /// What [`post`](Self::post) would refuse without asking anybody.
     pub fn check(&self, url: &str) -> Result<(), OutboundError> {
-        self.admit(url).map(drop)
+        admit(url, &self.allowed).map(drop)
+    }
+
+    /// As [`check`](Self::check), for a client that does not exist yet.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn check_address(url: &str, allowed: &[String]) -> Result<(), OutboundError> {
+        admit(url, allowed).map(drop)
     }
 
     /// Sends `body` and reads the answer.
@@ -131,7 +139,7 @@ impl Outbound {
         headers: &[(&'static str, String)],
         body: Vec<u8>,
     ) -> Result<Answer, OutboundError> {
-        let mut request = self.client.post(self.admit(url)?).body(body);
+        let mut request = self.client.post(admit(url, &self.allowed)?).body(body);
         for (name, value) in headers {
             request = request.header(*name, value);
         }
@@ -146,25 +154,25 @@ impl Outbound {
         }
         Ok(Answer { status, body })
     }
+}
 
-    /// A host that is an address is never resolved, so it is looked at here. Parsing as browsers do (WHATWG URL) has
-    /// made one spelling of all: `0x7f.1`, `2130706433` and `017700000001` are 127.0.0.1 by now.
-    fn admit(&self, url: &str) -> Result<Url, OutboundError> {
-        let url = Url::parse(url).map_err(|_| OutboundError::Address)?;
-        let has_user = !url.username().is_empty() || url.password().is_some();
-        let host = url.host_str().filter(|_| !has_user).ok_or(OutboundError::Address)?;
-        if is_allowed(&self.allowed, host) && url.scheme() == "http" {
-            return Ok(url);
-        }
-        if url.scheme() != "https" {
-            return Err(if url.scheme() == "http" { OutboundError::Plain } else { OutboundError::Address });
-        }
-        let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        if literal.is_ok_and(|address| !is_public(address)) && !is_allowed(&self.allowed, host) {
-            return Err(OutboundError::Internal(host.to_owned()));
-        }
-        Ok(url)
+/// A host that is an address is never resolved, so it is looked at here. Parsing as browsers do (WHATWG URL) has
+/// made one spelling of all: `0x7f.1`, `2130706433` and `017700000001` are 127.0.0.1 by now.
+fn admit(url: &str, allowed: &[String]) -> Result<Url, OutboundError> {
+    let url = Url::parse(url).map_err(|_| OutboundError::Address)?;
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    let host = url.host_str().filter(|_| !has_user).ok_or(OutboundError::Address)?;
+    if is_allowed(allowed, host) && url.scheme() == "http" {
+        return Ok(url);
     }
+    if url.scheme() != "https" {
+        return Err(if url.scheme() == "http" { OutboundError::Plain } else { OutboundError::Address });
+    }
+    let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    if literal.is_ok_and(|address| !is_public(address)) && !is_allowed(allowed, host) {
+        return Err(OutboundError::Internal(host.to_owned()));
+    }
+    Ok(url)
 }
 
 fn is_allowed(allowed: &[String], host: &str) -> bool {

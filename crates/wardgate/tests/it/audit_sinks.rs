@@ -123,6 +123,23 @@ async fn a_sink_that_fails_is_left_alone_for_longer_and_longer_and_loses_nothing
 }
 
 #[tokio::test]
+async fn a_clock_that_ran_ahead_does_not_stop_a_sink() {
+    let sink = Arc::new(Memory::default());
+    let t = TestGate::with(with(&sink)).await;
+    t.user("alice").signed_in().await;
+    t.gate.tend().await.unwrap();
+    let (ahead, start) = (t.beside(with(&sink)).await, t.now());
+    ahead.advance(Duration::from_secs(365 * 24 * 60 * 60));
+    sink.fail(true);
+    ahead.gate.feed_sinks().await.unwrap();
+    let late = wardgate::ManualClock::at(start);
+    let put_right = t.beside(|builder| with(&sink)(builder).clock(Arc::new(late))).await;
+    sink.fail(false);
+    put_right.gate.feed_sinks().await.unwrap();
+    assert_eq!(sink.ids(), log(&t).await);
+}
+
+#[tokio::test]
 async fn a_restart_goes_on_where_the_sink_was() {
     let sink = Arc::new(Memory::default());
     let t = TestGate::with(with(&sink)).await;
