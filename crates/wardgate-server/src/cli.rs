@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use wardgate::{Action, ApiKeyId, AuditFilter, Outcome, Timestamp, UserId};
 
@@ -30,6 +30,9 @@ pub(crate) struct Common {
     /// Print JSON, for programs
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// The tenant that the command is about
+    #[arg(long, global = true, value_name = "SLUG", default_value = "default")]
+    pub(crate) tenant: String,
 }
 
 /// What to do.
@@ -45,6 +48,9 @@ pub(crate) enum Command {
     /// Make, look at and change users
     #[command(subcommand)]
     User(User),
+    /// Make, look at, suspend and delete tenants
+    #[command(subcommand)]
+    Tenant(Tenant),
     /// Make, look at and change service accounts: machines with roles and API keys
     #[command(subcommand)]
     ServiceAccount(ServiceAccount),
@@ -54,6 +60,12 @@ pub(crate) enum Command {
     /// Make, list, rotate and revoke API keys
     #[command(subcommand)]
     ApiKey(ApiKey),
+    /// Bring users in from another program
+    #[command(subcommand)]
+    Import(Import),
+    /// Write users out, in the form that import reads
+    #[command(subcommand)]
+    Export(Export),
     /// Look at signing keys, replace and withdraw them
     #[command(subcommand)]
     Key(Key),
@@ -157,6 +169,48 @@ pub(crate) enum User {
     },
 }
 
+/// `import …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Import {
+    /// Make an account of every line; those that are there already are passed over, faulty ones reported
+    Users {
+        /// JSON lines (.jsonl, .ndjson) or CSV (.csv); - reads standard input
+        file: PathBuf,
+        /// What the file is, if its name does not say
+        #[arg(long, value_enum)]
+        format: Option<FileFormat>,
+        /// Only say what would become of each line
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// `export …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Export {
+    /// Write every user, newest first
+    Users {
+        /// JSON lines or CSV [default: what the name of --output says, else jsonl]
+        #[arg(long, value_enum)]
+        format: Option<FileFormat>,
+        /// A file that is not there yet, and that only its owner will be able to read [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Include the password hashes, which are secrets: whoever has them can guess at leisure
+        #[arg(long)]
+        with_password_hashes: bool,
+    },
+}
+
+/// How a file of users is written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FileFormat {
+    /// One JSON object a line
+    Jsonl,
+    /// Comma-separated values with a header
+    Csv,
+}
+
 /// The user that a command is about.
 #[derive(Debug, Args)]
 pub(crate) struct ByEmail {
@@ -171,6 +225,65 @@ pub(crate) struct PasswordStdin {
     /// Read the password from standard input: one line
     #[arg(long, required = true)]
     password_stdin: bool,
+}
+
+/// `tenant …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tenant {
+    /// Make a tenant, with signing keys of its own
+    Create {
+        /// Its name in paths: 2 to 40 of a-z, 0-9 and hyphen; never changed
+        slug: String,
+        /// What people see
+        #[arg(long)]
+        name: String,
+    },
+    /// List the tenants, newest first
+    List,
+    /// Show one tenant
+    Show {
+        /// Its slug
+        slug: String,
+    },
+    /// Change what people see, its settings, and where it is reached
+    Set {
+        /// Its slug
+        slug: String,
+        /// What people see
+        #[arg(long)]
+        name: Option<String>,
+        /// Its picture, an https URL
+        #[arg(long, value_name = "URL")]
+        logo_url: Option<String>,
+        /// Who may register: open or closed
+        #[arg(long, value_name = "MODE")]
+        registration: Option<String>,
+        /// Fewest characters of a new password
+        #[arg(long, value_name = "N")]
+        min_password_length: Option<i64>,
+        /// Host names under which it is reached instead of the present ones; the first makes its issuer; several are
+        /// separated by commas
+        #[arg(long, value_delimiter = ',')]
+        host: Vec<String>,
+    },
+    /// Answer nothing of it any more: users, keys and sessions are dead at once
+    Suspend {
+        /// Its slug
+        slug: String,
+    },
+    /// Answer for it again
+    Resume {
+        /// Its slug
+        slug: String,
+    },
+    /// Remove it with everything that is its own
+    Delete {
+        /// Its slug
+        slug: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 /// `service-account …`

@@ -23,13 +23,13 @@ use crate::features::service_accounts::ServiceAccounts;
 use crate::features::sessions::{BrowserSessions, Sessions};
 use crate::features::setup::Setup;
 use crate::features::signin::SignIn;
-use crate::features::tenants;
+use crate::features::tenants::{self, Tenants};
 use crate::features::tokens::{TokenSettings, Tokens};
+use crate::features::transfer::Transfer;
 use crate::features::users::Users;
 use crate::gate::{Inner, Wardgate, WebSettings};
 use crate::hashing::{HashPool, HashPoolSettings};
 use crate::kernel::error::AuthError;
-use crate::kernel::ids::TenantId;
 use crate::migrations::MIGRATIONS;
 use crate::ports::ephemeral::{Ephemeral, Memory};
 use crate::ports::{Clock, Rng, SystemClock, SystemRng};
@@ -358,8 +358,7 @@ impl Builder {
         };
         let keys = Arc::new(Keys::new(Arc::clone(env), Arc::clone(&audit), Arc::clone(master), key_settings));
         let token_settings = TokenSettings {
-            audience: self.audience.unwrap_or_else(|| issuer.to_owned()),
-            issuer: issuer.to_owned(),
+            audience: self.audience,
             access_ttl: self.access_ttl,
             refresh_idle_ttl: self.refresh_idle_ttl,
             refresh_max_ttl: self.refresh_max_ttl,
@@ -389,6 +388,7 @@ impl Builder {
             Arc::clone(&passwords),
             self.registration,
         ));
+        let tenants = Arc::new(Tenants::new(Arc::clone(env), Arc::clone(&audit), issuer));
         let origins = Origins::new(issuer, self.web.session_origins.clone());
         let envelope = Envelope {
             clock: Arc::clone(&env.clock),
@@ -417,13 +417,20 @@ impl Builder {
                 Arc::clone(&tokens),
                 self.browser_sessions,
             ),
-            lifecycle: Lifecycle::new(Arc::clone(env), Arc::clone(&audit)),
+            lifecycle: Lifecycle::new(
+                Arc::clone(env),
+                Arc::clone(&audit),
+                Arc::clone(&keys),
+                Arc::clone(&tenants),
+            ),
+            tenants,
             setup: Setup::new(
                 Arc::clone(env),
                 Arc::clone(&audit),
                 Arc::clone(&limits),
                 Arc::clone(&accounts),
             ),
+            transfer: Transfer::new(Arc::clone(env), Arc::clone(&audit), master),
             cursors: Cursors::new(master.derive("wardgate page cursors")),
             envelope: Arc::new(envelope),
             stopping: std::sync::atomic::AtomicBool::new(false),
@@ -509,7 +516,7 @@ async fn feed_until_dropped(gate: Weak<Inner>, sink: usize) {
         if gate.is_stopping() {
             return;
         }
-        let result = gate.0.audit.feed(TenantId::DEFAULT, sink).await;
+        let result = gate.feed_sink(sink).await;
         if let (true, Err(error)) = (was_well, &result) {
             tracing::error!(%error, "a sink of the audit log cannot be fed; it is tried again each second");
         }

@@ -18,7 +18,9 @@ use crate::features::service_accounts::ServiceAccounts;
 use crate::features::sessions::{self, Sessions};
 use crate::features::setup::Setup;
 use crate::features::signin::SignIn;
+use crate::features::tenants::{self, Tenants};
 use crate::features::tokens::Tokens;
+use crate::features::transfer::Transfer;
 use crate::features::users::Users;
 use crate::hashing::HashPool;
 use crate::kernel::error::AuthError;
@@ -45,6 +47,7 @@ pub(crate) struct Inner {
     pub(crate) audit: Arc<Audit>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) keys: Arc<Keys>,
+    pub(crate) tenants: Arc<Tenants>,
     pub(crate) users: Users,
     pub(crate) roles: CustomRoles,
     pub(crate) service_accounts: ServiceAccounts,
@@ -58,6 +61,7 @@ pub(crate) struct Inner {
     pub(crate) signin: SignIn,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) setup: Setup,
+    pub(crate) transfer: Transfer,
     pub(crate) cursors: Cursors,
     pub(crate) envelope: Arc<Envelope>,
     pub(crate) web: WebSettings,
@@ -135,6 +139,11 @@ impl Wardgate {
         &self.0.keys
     }
 
+    /// Tenants.
+    pub fn tenants(&self) -> &Tenants {
+        &self.0.tenants
+    }
+
     /// Users.
     pub fn users(&self) -> &Users {
         &self.0.users
@@ -190,6 +199,11 @@ impl Wardgate {
         &self.0.setup
     }
 
+    /// Users in from another program, and out again.
+    pub fn transfer(&self) -> &Transfer {
+        &self.0.transfer
+    }
+
     pub(crate) fn cookie(&self) -> &SessionCookie {
         &self.0.cookie
     }
@@ -227,7 +241,7 @@ impl Wardgate {
     /// schemes. A built gate does this every minute by itself.
     pub async fn maintain(&self) -> Result<(), AuthError> {
         self.0.limits.flush().await?;
-        self.0.keys.maintain(TenantId::DEFAULT, &self.own_source()).await?;
+        let source = self.own_source();
         self.0.keys.reload(TenantId::DEFAULT).await?;
         self.0.passwords.calibrate(TenantId::DEFAULT).await?;
         self.0.limits.purge().await?;
@@ -235,7 +249,18 @@ impl Wardgate {
         sessions::purge(&self.0.env, self.0.env.now().minus(hour)).await?;
         // Longer than a session: somebody may want to know which key was used until lately.
         api_keys::purge(&self.0.env, self.0.env.now().minus(30 * 24 * hour)).await?;
-        self.0.audit.remove_old(TenantId::DEFAULT).await.map(drop)
+        // One tenant after the other, oldest first; nothing is held of them but a few ids.
+        let (mut last, mut removed) = (None, Ok(()));
+        loop {
+            let some = tenants::list_ids(&self.0.env, last).await?;
+            let Some(newest) = some.last() else { return removed };
+            last = Some(*newest);
+            for tenant in some {
+                self.0.keys.maintain(tenant, &source).await?;
+                // One whose chain is broken keeps none of the others from what is due.
+                removed = removed.and(self.0.audit.remove_old(tenant).await.map(drop));
+            }
+        }
     }
 
     /// Does what is due each second: writes down what API keys and browser sessions were used for, and seals the audit
@@ -243,7 +268,7 @@ impl Wardgate {
     pub async fn tend(&self) -> Result<(), AuthError> {
         self.0.api_keys.flush().await?;
         self.0.sessions.flush().await?;
-        self.0.audit.seal(TenantId::DEFAULT).await.map(drop)
+        self.0.audit.seal_all().await.map(drop)
     }
 
     /// Gives each sink the audit records that were sealed since it last took some. A built gate does this each second by
@@ -251,8 +276,28 @@ impl Wardgate {
     pub async fn feed_sinks(&self) -> Result<(), AuthError> {
         let mut result = Ok(());
         for sink in 0..self.0.audit.sinks() {
-            let fed = self.0.audit.feed(TenantId::DEFAULT, sink).await.map(drop);
-            result = result.and(fed);
+            result = result.and(self.feed_sink(sink).await);
+        }
+        result
+    }
+
+    /// Gives one sink what it has not taken yet, of one tenant after the other.
+    pub(crate) async fn feed_sink(&self, sink: usize) -> Result<(), AuthError> {
+        let mut result = Ok(());
+        for tenant in self.0.audit.tenants_behind(sink).await? {
+            let slug = match self.0.tenants.get(tenant).await {
+                Ok(found) => found.slug.to_string(),
+                // It was deleted meanwhile.
+                Err(AuthError::NotFound) => continue,
+                Err(error) => return Err(error),
+            };
+            match self.0.audit.feed(tenant, &slug, sink).await {
+                Ok(true) => {}
+                // The others have their turn in a second: who does not answer is not asked for each of them.
+                Ok(false) => break,
+                // The chain of one tenant is broken.
+                Err(error) => result = result.and(Err(error)),
+            }
         }
         result
     }

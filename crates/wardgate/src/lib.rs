@@ -77,7 +77,11 @@ pub use features::service_accounts::{
 pub use features::sessions::{BrowserSessions, Session, Sessions};
 pub use features::setup::Setup;
 pub use features::signin::SignIn;
+pub use features::tenants::{Tenant, TenantChange, Tenants};
 pub use features::tokens::{ExchangedToken, TokenPair, Tokens};
+pub use features::transfer::{
+    ExportedUser, ImportError, ImportedBatch, LineFault, Transfer, TransferFormat, UserExport, UserImport,
+};
 pub use features::users::{NewUser, User, UserFilter, UserView, Users};
 pub use gate::{CorsOrigins, Wardgate, WebSettings};
 pub use hashing::HashPoolSettings;
@@ -91,6 +95,7 @@ pub use kernel::network::{InvalidNetwork, Network};
 pub use kernel::page::{Page, PageRequest, Position};
 pub use kernel::principal::{Principal, Subject, Via};
 pub use kernel::source::Source;
+pub use kernel::tenant::CurrentTenant;
 pub use kernel::time::{InvalidTimestamp, Timestamp};
 #[cfg(feature = "webhook")]
 pub use ports::{Answer, Outbound, OutboundError, Resolved, Resolver};

@@ -30,4 +30,5 @@ pub const MIGRATIONS: &[Migration] = migrations![
     14 "0014_api_keys",
     15 "0015_browser_sessions",
     16 "0016_audit_sinks",
+    19 "0019_tenants",
 ];

@@ -1,16 +1,16 @@
 //! `wardgate audit`.
 
 use std::collections::HashSet;
-use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::io::{self, BufWriter, Write};
 use std::time::Duration;
 
-use wardgate::{AuditCheck, AuditEvent, AuditFilter, PageRequest, Position, TenantId, Timestamp, Wardgate};
+use wardgate::{AuditCheck, AuditEvent, AuditFilter, PageRequest, Position, Timestamp};
 
+use super::Opened;
 use crate::cli::{Audit as Command, Common};
 use crate::failure::Failure;
 use crate::output::{self, List};
-
-const TENANT: TenantId = TenantId::DEFAULT;
+use crate::progress::Progress;
 
 /// How often a follower looks for more.
 const POLL: Duration = Duration::from_millis(500);
@@ -32,18 +32,22 @@ pub(crate) async fn run(common: &Common, command: Command) -> Result<(), Failure
     done
 }
 
-async fn dispatch(common: &Common, gate: &Wardgate, command: Command) -> Result<(), Failure> {
+async fn dispatch(common: &Common, gate: &Opened, command: Command) -> Result<(), Failure> {
     match command {
         Command::Tail { lines, follow } => tail(common, gate, lines, follow).await,
         Command::List { which, limit } => list(common, gate, which.into(), limit).await,
         Command::Verify => verify(common, gate).await,
-        Command::Export { which } => export(gate, which.into()).await,
+        Command::Export { which } => export(common, gate, which.into()).await,
     }
 }
 
-async fn tail(common: &Common, gate: &Wardgate, lines: u32, follow: bool) -> Result<(), Failure> {
+async fn tail(common: &Common, gate: &Opened, lines: u32, follow: bool) -> Result<(), Failure> {
     // A follower also has to know what it does not show, or it would take that for new.
-    let known = gate.audit().newest(if follow { LOOK_BACK.max(lines) } else { lines }).await?;
+    let limit = if follow { LOOK_BACK.max(lines) } else { lines };
+    let newest = PageRequest { limit, after: None };
+    let (mut known, _) = gate.audit().list(gate.tenant, AuditFilter::default(), newest).await?;
+    known.reverse();
+    name(common, &mut known);
     let shown = &known[known.len().saturating_sub(lines as usize)..];
     if common.json && !follow {
         output::json(&mut io::stdout().lock(), &shown)?;
@@ -56,21 +60,27 @@ async fn tail(common: &Common, gate: &Wardgate, lines: u32, follow: bool) -> Res
     Ok(())
 }
 
-async fn list(common: &Common, gate: &Wardgate, filter: AuditFilter, limit: u32) -> Result<(), Failure> {
+async fn list(common: &Common, gate: &Opened, filter: AuditFilter, limit: u32) -> Result<(), Failure> {
     let out = &mut BufWriter::new(io::stdout().lock());
     let mut list =
         List::new(common.json, ["TIME", "OUTCOME", "ACTION", "ACTOR", "TARGET", "SOURCE", "COUNT"]);
     let (mut left, mut after) = (limit, None);
     loop {
         let page = PageRequest { limit: left.min(PageRequest::MAX_LIMIT), after };
-        let (events, next) = gate.audit().list(TENANT, filter.clone(), page).await?;
+        let (mut events, next) = gate.audit().list(gate.tenant, filter.clone(), page).await?;
         left -= events.len() as u32;
+        name(common, &mut events);
         list.batch(out, &events, cells)?;
         after = next;
         if left == 0 || after.is_none() {
             return Ok(list.end(out)?);
         }
     }
+}
+
+/// The log knows its tenant by an id only.
+fn name(common: &Common, events: &mut [AuditEvent]) {
+    events.iter_mut().for_each(|event| event.tenant.clone_from(&common.tenant));
 }
 
 fn cells(event: &AuditEvent) -> [String; 7] {
@@ -86,17 +96,12 @@ fn cells(event: &AuditEvent) -> [String; 7] {
     ]
 }
 
-async fn verify(common: &Common, gate: &Wardgate) -> Result<(), Failure> {
-    let shows_progress = io::stderr().is_terminal();
-    let progress = |reached, last| {
-        if shows_progress {
-            eprint!("\r{reached} of {last} ");
-        }
-    };
-    let check = gate.audit().verify(TENANT, progress).await?;
-    if shows_progress {
-        eprint!("\r\u{1b}[K");
-    }
+async fn verify(common: &Common, gate: &Opened) -> Result<(), Failure> {
+    let bar = Progress::new(None);
+    let progress = |reached, last| bar.show(0, &format!("{reached} of {last} records"));
+    let check = gate.audit().verify(gate.tenant, progress).await;
+    bar.clear();
+    let check = check?;
     let out = &mut io::stdout().lock();
     if common.json {
         output::json(out, &check)?;
@@ -126,24 +131,26 @@ fn summary(out: &mut impl Write, check: &AuditCheck) -> io::Result<()> {
 }
 
 /// One page in memory, however long the log is and however slowly somebody reads.
-async fn export(gate: &Wardgate, filter: AuditFilter) -> Result<(), Failure> {
-    let mut export = gate.audit().export(TENANT, filter).await?;
+async fn export(common: &Common, gate: &Opened, filter: AuditFilter) -> Result<(), Failure> {
+    let mut export = gate.audit().export(gate.tenant, filter).await?;
     let mut out = BufWriter::new(io::stdout().lock());
-    while let Some(page) = export.next_page().await? {
+    while let Some(mut page) = export.next_page().await? {
+        name(common, &mut page);
         page.iter().try_for_each(|event| output::json_line(&mut out, event))?;
     }
     Ok(out.flush()?)
 }
 
 /// Prints what comes, until the reader goes or the program is stopped.
-async fn follow(common: &Common, gate: &Wardgate, known: &[AuditEvent]) -> Result<(), Failure> {
+async fn follow(common: &Common, gate: &Opened, known: &[AuditEvent]) -> Result<(), Failure> {
     let mut newest = known.last().map_or(Timestamp::from_millis(0), |event| event.at);
     let mut seen: HashSet<_> = known.iter().map(|event| (event.at, event.id)).collect();
     loop {
         tokio::time::sleep(POLL).await;
         let mut from = Position { at: newest.minus(OVERLAP), ..Position::BEGINNING };
         loop {
-            let page = gate.audit().since(from).await?;
+            let mut page = gate.audit().since(gate.tenant, from).await?;
+            name(common, &mut page);
             let Some(last) = page.last().map(AuditEvent::position) else { break };
             for event in page {
                 newest = newest.max(event.at);

@@ -232,3 +232,34 @@ fn a_server_gives_its_records_to_a_file_and_a_webhook_and_goes_on_after_a_restar
     assert_eq!(sent, all[..sent.len()]);
     assert!(exported.starts_with(&written(&file)), "the same lines, but for what came last");
 }
+
+#[test]
+fn every_command_reads_the_log_of_the_tenant_it_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    stdout(&run(folder.path(), &["tenant", "create", "acme", "--name", "Acme"]));
+    let (status, _) = server.post(
+        "/t/acme/auth/register",
+        &serde_json::json!({ "email": "ada@example.com", "password": crate::support::PASSWORD }),
+    );
+    assert_eq!(status, 201);
+    let registered = |tenant: &str| {
+        let arguments = ["audit", "list", "--action", "user.registered", "--json", "--tenant", tenant];
+        json(folder.path(), &arguments).as_array().unwrap().clone()
+    };
+    assert_eq!(registered("default"), [Value::Null; 0]);
+    assert_eq!(registered("acme")[0]["tenant"], "acme");
+    let tail = json(folder.path(), &["audit", "tail", "--json", "--tenant", "acme"]);
+    assert_eq!(tail.as_array().unwrap().last(), registered("acme").first());
+    let exported = stdout(&run(folder.path(), &["audit", "export", "--tenant", "acme"]));
+    assert!(
+        exported.lines().all(|line| line.contains(r#""tenant":"acme""#))
+            && exported.contains("user.registered")
+    );
+    database(folder.path())
+        .execute("UPDATE audit_events SET outcome = 'refused' WHERE action = 'user.registered'", ())
+        .unwrap();
+    stdout(&run(folder.path(), &["audit", "verify"]));
+    assert!(stderr(&run(folder.path(), &["audit", "verify", "--tenant", "acme"])).contains("was changed"));
+    assert!(stderr(&run(folder.path(), &["audit", "list", "--tenant", "zeta"])).contains("no tenant"));
+}

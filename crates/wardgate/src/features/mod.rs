@@ -4,7 +4,6 @@
 //! transactions), `http.rs` (routes). `store` is private to its folder, so no feature reads another's table.
 
 pub(crate) mod instance;
-pub(crate) mod tenants;
 
 pub(crate) mod audit;
 
@@ -15,6 +14,8 @@ pub(crate) mod keys;
 pub(crate) mod users;
 
 pub(crate) mod roles;
+
+pub(crate) mod tenants;
 
 pub(crate) mod service_accounts;
 
@@ -33,3 +34,5 @@ pub(crate) mod signin;
 pub(crate) mod lifecycle;
 
 pub(crate) mod setup;
+
+pub(crate) mod transfer;

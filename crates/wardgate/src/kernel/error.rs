@@ -87,6 +87,18 @@ pub enum AuthError {
     /// Somebody has the role.
     #[error("role in use")]
     RoleInUse,
+    /// The tenant is suspended: nothing of it is answered.
+    #[error("tenant suspended")]
+    TenantSuspended,
+    /// A tenant has this slug, or had it.
+    #[error("slug taken")]
+    SlugTaken,
+    /// Another tenant is reached under this host name.
+    #[error("host taken")]
+    HostTaken,
+    /// The tenant at the root is described by the configuration, and stays.
+    #[error("the default tenant stays as it is")]
+    DefaultTenant,
     /// The tenant has a service account of this name.
     #[error("name taken")]
     NameTaken,

@@ -119,6 +119,9 @@ typed_id!(
 impl TenantId {
     /// The tenant `default`, which answers at the root. Fixed, so that no request looks it up.
     pub const DEFAULT: Self = Self::from_uuid(Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0001));
+
+    /// Its slug.
+    pub const DEFAULT_SLUG: &str = "default";
 }
 
 #[cfg(test)]

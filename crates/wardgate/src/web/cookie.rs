@@ -1,8 +1,11 @@
 //! The session's cookie.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::HeaderValue;
+
+use crate::kernel::ids::TenantId;
 
 /// How the session's cookie is called and marked (S-048).
 #[derive(Debug, Clone)]
@@ -19,23 +22,26 @@ impl SessionCookie {
     }
 
     /// `__Host-` binds it to this host and to HTTPS: no other host or insecure page can plant one.
-    pub(crate) fn name(&self) -> &'static str {
-        if self.secure { "__Host-wardgate_session" } else { "wardgate_session" }
+    ///
+    /// Tenants by path share an origin, and so their cookies: each has a name of its own.
+    pub(crate) fn name(&self, slug: &str) -> Cow<'static, str> {
+        let name = if self.secure { "__Host-wardgate_session" } else { "wardgate_session" };
+        if slug == TenantId::DEFAULT_SLUG { name.into() } else { format!("{name}_{slug}").into() }
     }
 
     /// A `Set-Cookie` that gives it.
-    pub(crate) fn set(&self, value: &str) -> HeaderValue {
-        self.header(value, self.max_age)
+    pub(crate) fn set(&self, slug: &str, value: &str) -> HeaderValue {
+        self.header(slug, value, self.max_age)
     }
 
     /// A `Set-Cookie` that takes it away.
-    pub(crate) fn clear(&self) -> HeaderValue {
-        self.header("", Duration::ZERO)
+    pub(crate) fn clear(&self, slug: &str) -> HeaderValue {
+        self.header(slug, "", Duration::ZERO)
     }
 
-    fn header(&self, value: &str, max_age: Duration) -> HeaderValue {
+    fn header(&self, slug: &str, value: &str, max_age: Duration) -> HeaderValue {
         let secure = if self.secure { "; Secure" } else { "" };
-        let (name, seconds) = (self.name(), max_age.as_secs());
+        let (name, seconds) = (self.name(slug), max_age.as_secs());
         let text = format!("{name}={value}; Path=/; Max-Age={seconds}{secure}; HttpOnly; SameSite=Lax");
         let mut header =
             HeaderValue::try_from(text).expect("a token's text and our own words are visible ASCII");

@@ -310,6 +310,19 @@ impl Fields {
         number
     }
 
+    /// A whole number within `range`, or `null` for the inner `None`.
+    pub(crate) fn nullable_number(
+        &mut self,
+        name: &'static str,
+        range: std::ops::RangeInclusive<i64>,
+    ) -> Option<Option<i64>> {
+        if self.entries.iter().any(|(entry, value)| entry == name && value.is_null()) {
+            self.take(name);
+            return Some(None);
+        }
+        self.optional_number(name, range).map(Some)
+    }
+
     /// A whole number within `range` that must be there; the least one when a fault was noted.
     pub(crate) fn number(&mut self, name: &'static str, range: std::ops::RangeInclusive<i64>) -> i64 {
         let least = *range.start();

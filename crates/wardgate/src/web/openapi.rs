@@ -319,6 +319,16 @@ fn schemas() -> Value {
                 "builtin": { "type": "boolean" }, "created_at": { "type": ["string", "null"], "format": "date-time" },
             },
         },
+        "Tenant": {
+            "type": "object",
+            "required": ["id", "slug", "name", "hosts", "suspended_at", "created_at"],
+            "properties": {
+                "id": { "type": "string" }, "slug": { "type": "string" }, "name": { "type": "string" },
+                "logo_url": { "type": ["string", "null"] }, "registration": { "enum": ["open", "closed", null] },
+                "min_password_length": { "type": ["integer", "null"] }, "hosts": strings,
+                "suspended_at": { "type": ["string", "null"], "format": "date-time" }, "created_at": time,
+            },
+        },
         "ServiceAccount": {
             "type": "object",
             "required": ["id", "name", "is_active", "roles", "created_at"],

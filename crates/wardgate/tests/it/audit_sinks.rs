@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use wardgate::{
-    AuditEvent, AuditFilter, Builder, Delivery, EventSink, FileSink, SinkError, TenantId, Timestamp,
+    AuditEvent, AuditFilter, Builder, BuiltinRole, Delivery, EventSink, FileSink, SinkError, TenantId,
+    Timestamp,
 };
 
-use crate::support::TestGate;
+use crate::support::{PASSWORD, TestGate};
 
 /// Keeps what it was given, and fails when it is told to.
 #[derive(Default)]
@@ -289,4 +290,48 @@ async fn two_sinks_of_one_name_are_refused() {
     let sink = Arc::new(Memory::default());
     let twice = TestGate::try_settings(|builder| with(&sink)(with(&sink)(builder))).await;
     assert!(twice.err().unwrap().to_string().contains("memory"));
+}
+
+#[tokio::test]
+async fn every_tenants_records_come_under_its_name_and_a_broken_chain_stops_nobody_elses() {
+    // S-103
+    let sink = Arc::new(Memory::default());
+    let t = TestGate::with(with(&sink)).await;
+    let root = t.user("root").role(BuiltinRole::Superadmin).signed_in().await;
+    let mut ids = Vec::new();
+    for slug in ["acme", "zeta"] {
+        let body = json!({ "slug": slug, "name": slug });
+        ids.push(root.post("/admin/tenants").json(&body).send().await.expect(201).str("id"));
+        let body = json!({ "email": "a@example.com", "password": PASSWORD });
+        t.post(&format!("/t/{slug}/auth/register")).json(&body).send().await.expect(201);
+    }
+    round(&t).await;
+    let named = |slug: &str| sink.taken.lock().unwrap().iter().filter(|event| event.tenant == slug).count();
+    let (acme, zeta) = (named("acme"), named("zeta"));
+    assert!(acme > 0 && acme == zeta && named("default") > acme);
+    assert_eq!(sink.ids().len(), acme + zeta + named("default"));
+    // Somebody forges the end of the first tenant's chain.
+    let forge = wardgate_store::global_sql!("UPDATE audit_heads SET at = at + 1 WHERE tenant_id = $1");
+    let first: TenantId = ids[0].parse().unwrap();
+    let body = t.gate.database().write_global((forge, first), |tx, (forge, first)| {
+        Box::pin(async move { tx.exec(*forge, &wardgate_store::params![*first]).await })
+    });
+    assert_eq!(body.await.unwrap(), 1);
+    for slug in ["acme", "zeta"] {
+        let body = json!({ "email": "b@example.com", "password": PASSWORD });
+        t.post(&format!("/t/{slug}/auth/register")).json(&body).send().await.expect(201);
+    }
+    t.user("bob").registered().await;
+    let before = named("default");
+    assert!(t.gate.tend().await.is_err(), "it is told");
+    let _ = t.gate.feed_sinks().await;
+    assert_eq!((named("acme"), named("zeta"), named("default")), (acme, zeta + 1, before + 1));
+    // A tenant that goes takes its place with it.
+    let path = format!("/admin/tenants/{}", ids[1]);
+    root.request("DELETE", &path).send().await.expect(204);
+    let left = wardgate_store::global_sql!("SELECT tenant_id FROM audit_sinks");
+    let body = t.gate.database().read_global(left, |tx, left| {
+        Box::pin(async move { tx.all::<(TenantId,)>(*left, &wardgate_store::params![]).await })
+    });
+    assert_eq!(body.await.unwrap().len(), 2);
 }

@@ -12,6 +12,7 @@ const ROUTES: &[(&str, Weakest)] = &[
     ("DELETE /admin/roles/{name}", Admin),
     ("DELETE /admin/service-accounts/{id}", Admin),
     ("DELETE /admin/service-accounts/{id}/api-keys/{key}", Admin),
+    ("DELETE /admin/tenants/{id}", Superadmin),
     ("DELETE /admin/users/{id}", Admin),
     ("DELETE /admin/users/{id}/sessions", Admin),
     ("DELETE /auth/api-keys/{id}", User),
@@ -24,6 +25,8 @@ const ROUTES: &[(&str, Weakest)] = &[
     ("GET /admin/service-accounts", Admin),
     ("GET /admin/service-accounts/{id}", Admin),
     ("GET /admin/service-accounts/{id}/api-keys", Admin),
+    ("GET /admin/tenants", Superadmin),
+    ("GET /admin/tenants/{id}", Superadmin),
     ("GET /admin/users", Admin),
     ("GET /admin/users/{id}", Admin),
     ("GET /auth/api-keys", User),
@@ -38,6 +41,7 @@ const ROUTES: &[(&str, Weakest)] = &[
     ("GET /setup/setup.js", Anybody),
     ("PATCH /admin/roles/{name}", Admin),
     ("PATCH /admin/service-accounts/{id}", Admin),
+    ("PATCH /admin/tenants/{id}", Superadmin),
     ("PATCH /admin/users/{id}", Admin),
     ("PATCH /auth/api-keys/{id}", User),
     ("PATCH /auth/me", User),
@@ -45,6 +49,9 @@ const ROUTES: &[(&str, Weakest)] = &[
     ("POST /admin/service-accounts", Admin),
     ("POST /admin/service-accounts/{id}/api-keys", Admin),
     ("POST /admin/service-accounts/{id}/api-keys/{key}/rotate", Admin),
+    ("POST /admin/tenants", Superadmin),
+    ("POST /admin/tenants/{id}/resume", Superadmin),
+    ("POST /admin/tenants/{id}/suspend", Superadmin),
     ("POST /admin/users", Admin),
     ("POST /auth/api-keys", User),
     ("POST /auth/api-keys/{id}/rotate", User),
@@ -77,6 +84,7 @@ use Weakest::{Admin, Anybody, KeyHolder, SignedIn, Superadmin, User};
 /// The path with ids of nothing.
 pub(crate) fn concrete(path: &str) -> String {
     let id = match path {
+        path if path.starts_with("/admin/tenants") => "ten_00000000000070008000000000000009",
         path if path.starts_with("/admin/users") => "usr_00000000000070008000000000000000",
         path if path.starts_with("/auth/api-keys") => "key_00000000000070008000000000000000",
         path if path.starts_with("/admin/service-accounts") => "svc_00000000000070008000000000000000",

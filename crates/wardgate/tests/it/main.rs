@@ -27,7 +27,9 @@ mod sessions;
 mod setup;
 mod signin;
 mod support;
+mod tenants;
 mod tokens;
+mod transfer;
 mod web;
 #[cfg(feature = "webhook")]
 mod webhook;

@@ -31,39 +31,53 @@ struct Next {
     records: Vec<SealedEvent>,
 }
 
-/// Gives `sink` what it has not taken yet; how many it took.
+/// The tenants of which `sink` has something to take.
+pub(super) async fn tenants_behind(
+    env: &Environment,
+    sink: &dyn EventSink,
+) -> Result<Vec<TenantId>, AuthError> {
+    let now = env.now();
+    let input = (sink.name().to_owned(), now, now.plus(LONGEST_PAUSE));
+    let behind = env.db.lookup_global(input, |tx, (name, now, never)| {
+        Box::pin(async move { Ok::<_, AuthError>(store::tenants_behind(tx, name, *now, *never).await?) })
+    });
+    behind.await
+}
+
+/// Gives `sink` what it has not taken yet of the tenant called `slug`; `false` if it has failed.
 ///
 /// Only what is sealed: the order of the chain is the one in which nothing appears later between what was read before.
 pub(super) async fn feed(
     env: &Environment,
     chain: &Arc<Chain>,
     tenant: TenantId,
+    slug: &str,
     sink: &dyn EventSink,
-) -> Result<u64, AuthError> {
-    let mut taken = 0;
+) -> Result<bool, AuthError> {
     for _ in 0..BATCHES {
         let Some(next) = next(env, chain, tenant, sink).await? else { break };
         let Some(leased) = claim(env, tenant, &next.place).await? else { break };
+        let named = |event| AuditEvent { tenant: slug.to_owned(), ..event };
         let (seqs, records): (Vec<i64>, Vec<AuditEvent>) =
-            next.records.into_iter().map(|sealed| (sealed.seq, sealed.event)).unzip();
-        warn_of_gap(sink, leased.seq, seqs.first().copied());
+            next.records.into_iter().map(|sealed| (sealed.seq, named(sealed.event))).unzip();
+        warn_of_gap(sink, slug, leased.seq, seqs.first().copied());
         let outcome = deliver(env, sink, &records).await;
         settle(env, tenant, &leased, seqs.last().copied(), &outcome).await?;
         if let Err(error) = outcome {
             let failures = leased.failures + 1;
-            tracing::warn!(sink = sink.name(), failures, %error, "audit records could not be delivered; they are kept and tried again");
-            break;
+            tracing::warn!(sink = sink.name(), tenant = slug, failures, %error, "audit records could not be delivered; they are kept and tried again");
+            return Ok(false);
         }
         if leased.failures > 0 {
             tracing::info!(
                 sink = sink.name(),
+                tenant = slug,
                 failures = leased.failures,
                 "audit records are delivered again"
             );
         }
-        taken += records.len() as u64;
     }
-    Ok(taken)
+    Ok(true)
 }
 
 /// The next batch, if there is one and it is due.
@@ -155,10 +169,11 @@ fn pause(failures: i64) -> Duration {
     Duration::from_secs(1 << doublings).min(LONGEST_PAUSE)
 }
 
-fn warn_of_gap(sink: &dyn EventSink, seq: i64, first: Option<i64>) {
+fn warn_of_gap(sink: &dyn EventSink, tenant: &str, seq: i64, first: Option<i64>) {
     if let Some(missed) = first.map(|first| first - seq - 1).filter(|&missed| missed > 0 && seq > 0) {
         tracing::warn!(
             sink = sink.name(),
+            tenant,
             missed,
             "audit records were removed before they could be delivered"
         );

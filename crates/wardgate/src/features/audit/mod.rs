@@ -18,7 +18,7 @@ pub use export::AuditExport;
 pub(crate) use model::Entry;
 pub use model::{Action, Actor, AuditCheck, AuditEvent, AuditFilter, BrokenRecord, ChainFault, Outcome};
 pub use service::Audit;
-pub(crate) use service::{AuditSettings, record};
+pub(crate) use service::{AuditSettings, forget, record};
 pub use sink::{Delivery, EventSink, FileSink, SinkError};
 #[cfg(feature = "webhook")]
 pub use webhook::WebhookSink;

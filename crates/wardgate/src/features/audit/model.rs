@@ -87,6 +87,20 @@ words!(
         RolesChanged = "user.roles_changed",
         /// An administrator made an account that has no password yet.
         UserCreated = "user.created",
+        /// A tenant was made.
+        TenantCreated = "tenant.created",
+        /// A tenant's name, picture, settings or host names were changed.
+        TenantUpdated = "tenant.updated",
+        /// A tenant was suspended.
+        TenantSuspended = "tenant.suspended",
+        /// A tenant is answered for again.
+        TenantResumed = "tenant.resumed",
+        /// A tenant was removed with everything of its own.
+        TenantDeleted = "tenant.deleted",
+        /// An account came from another program's users.
+        UserImported = "user.imported",
+        /// Users were exported; the target says whether with their password hashes.
+        UsersExported = "users.exported",
         /// A role of the tenant's own was made.
         RoleCreated = "role.created",
         /// What a role is for, or what it allows, was changed.
@@ -224,7 +238,7 @@ pub struct AuditEvent {
     /// Joins it with the log and the answer's `X-Request-Id`.
     pub request_id: String,
     /// The tenant's slug.
-    pub tenant: &'static str,
+    pub tenant: String,
     /// How many refusals of one minute it stands for, where it stands for several; `source` is then their network
     /// and `request_id` the first of them.
     #[serde(skip_serializing_if = "Option::is_none")]

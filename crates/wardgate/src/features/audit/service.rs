@@ -35,6 +35,11 @@ pub(crate) struct AuditSettings {
     pub(crate) sinks: Vec<Arc<dyn EventSink>>,
 }
 
+/// Removes some of what is the tenant's, as when it goes; how many rows.
+pub(crate) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    store::forget(tx, limit).await
+}
+
 impl Audit {
     pub(crate) fn new(env: Arc<Environment>, master: &MasterKey, settings: AuditSettings) -> Self {
         let identifier_key = master.derive("wardgate audit identifiers");
@@ -126,14 +131,14 @@ impl Audit {
         Ok(page.split(rows, AuditEvent::position))
     }
 
-    /// What came after `seen`, oldest first, at most a page: how `audit tail --follow` goes on.
+    /// What of the tenant came after `seen`, oldest first, at most a page: how `audit tail --follow` goes on.
     ///
     /// Records of one millisecond may be committed out of order on several nodes; begin a little
     /// before the newest seen and skip what was shown.
-    pub async fn since(&self, seen: Position) -> Result<Vec<AuditEvent>, AuthError> {
+    pub async fn since(&self, tenant: TenantId, seen: Position) -> Result<Vec<AuditEvent>, AuthError> {
         self.env
             .db
-            .read(TenantId::DEFAULT.into(), seen, |tx, seen| {
+            .read(tenant.into(), seen, |tx, seen| {
                 Box::pin(
                     async move { Ok(store::list_since(tx, *seen, PageRequest::MAX_LIMIT.into()).await?) },
                 )
@@ -147,6 +152,22 @@ impl Audit {
     /// A chain whose signed end is missing or forged is not gone on with.
     pub async fn seal(&self, tenant: TenantId) -> Result<u64, AuthError> {
         seal::seal(&self.env, &self.chain, tenant, usize::MAX).await
+    }
+
+    /// Seals the records of all tenants that have any left; how many.
+    pub(crate) async fn seal_all(&self) -> Result<u64, AuthError> {
+        let unsealed = self.env.db.lookup_global((), |tx, ()| {
+            Box::pin(async move { Ok::<_, AuthError>(store::tenants_unsealed(tx).await?) })
+        });
+        let (mut sealed, mut result) = (0, Ok(()));
+        for tenant in unsealed.await? {
+            // One whose chain is broken keeps none of the others from theirs.
+            match self.seal(tenant).await {
+                Ok(count) => sealed += count,
+                Err(error) => result = result.and(Err(error)),
+            }
+        }
+        result.map(|()| sealed)
     }
 
     /// Seals what is left when a gate closes, unless it is so much that the end would have to wait.
@@ -177,10 +198,17 @@ impl Audit {
         self.settings.sinks.len()
     }
 
-    /// Gives one of the sinks what was sealed since it last took something; how many.
-    pub(crate) async fn feed(&self, tenant: TenantId, sink: usize) -> Result<u64, AuthError> {
-        let Some(sink) = self.settings.sinks.get(sink) else { return Ok(0) };
-        feed::feed(&self.env, &self.chain, tenant, sink.as_ref()).await
+    /// The tenants of which one of the sinks has something to take.
+    pub(crate) async fn tenants_behind(&self, sink: usize) -> Result<Vec<TenantId>, AuthError> {
+        let Some(sink) = self.settings.sinks.get(sink) else { return Ok(Vec::new()) };
+        feed::tenants_behind(&self.env, sink.as_ref()).await
+    }
+
+    /// Gives one of the sinks what was sealed of the tenant called `slug` since it last took something; `false` if it
+    /// has failed.
+    pub(crate) async fn feed(&self, tenant: TenantId, slug: &str, sink: usize) -> Result<bool, AuthError> {
+        let Some(sink) = self.settings.sinks.get(sink) else { return Ok(true) };
+        feed::feed(&self.env, &self.chain, tenant, slug, sink.as_ref()).await
     }
 
     /// Removes what is older than the configured retention; how many.

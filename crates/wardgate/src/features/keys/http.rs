@@ -7,12 +7,12 @@ use http::{HeaderValue, Method};
 
 use crate::gate::Wardgate;
 use crate::kernel::error::AuthError;
-use crate::kernel::ids::TenantId;
+use crate::kernel::tenant::CurrentTenant;
 use crate::web::openapi::{operation, schema};
 use crate::web::routes::{Access, Route, route};
 
-async fn jwks(State(gate): State<Wardgate>) -> Result<Response, AuthError> {
-    let set = gate.keys().jwks(TenantId::DEFAULT).await?;
+async fn jwks(State(gate): State<Wardgate>, tenant: CurrentTenant) -> Result<Response, AuthError> {
+    let set = gate.keys().jwks(tenant.id).await?;
     let mut response = axum::Json(set).into_response();
     // Keys are published an hour before they sign, so five minutes of caching never give a false 401.
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));

@@ -49,7 +49,7 @@ async fn list(
     current: CurrentPrincipal,
     Query(UserQuery { filter, page }): Query<UserQuery>,
 ) -> Result<axum::Json<impl Serialize>, AuthError> {
-    let tenant = current.principal().tenant;
+    let tenant = current.tenant();
     let list = format!("users/{tenant}/{filter:?}");
     let page = page.request(gate.cursors(), &list)?;
     let (accounts, next) = gate.accounts().list(tenant, filter, page).await?;
@@ -83,7 +83,7 @@ async fn create(
     let email = email.ok_or(AuthError::InvalidFields(Vec::new()))?;
     let new = NewUser { email, name, email_verified: false };
     let roles = roles.unwrap_or_else(|| vec!["user".to_owned()]);
-    let (tenant, caller) = (current.principal().tenant, current.caller(source));
+    let (tenant, caller) = (current.tenant(), current.caller(source));
     let account = gate.accounts().create(tenant, new, None, roles, &caller).await?;
     Ok((StatusCode::CREATED, axum::Json(view(&account))))
 }
@@ -93,7 +93,7 @@ async fn read(
     current: CurrentPrincipal,
     Path(id): Path<String>,
 ) -> Result<axum::Json<impl Serialize>, AuthError> {
-    let account = gate.accounts().get(current.principal().tenant, user_id(&id)?).await?;
+    let account = gate.accounts().get(current.tenant(), user_id(&id)?).await?;
     Ok(axum::Json(view(&account)))
 }
 
@@ -114,7 +114,7 @@ async fn update(
     Path(id): Path<String>,
     Json(change): Json<UserChange>,
 ) -> Result<axum::Json<impl Serialize>, AuthError> {
-    let (tenant, caller) = (current.principal().tenant, current.caller(source));
+    let (tenant, caller) = (current.tenant(), current.caller(source));
     let changed = gate.lifecycle().update(tenant, user_id(&id)?, change, &caller);
     Ok(axum::Json(view(&changed.await?)))
 }
@@ -125,7 +125,7 @@ async fn delete(
     Extension(source): Extension<Source>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, AuthError> {
-    let (tenant, caller) = (current.principal().tenant, current.caller(source));
+    let (tenant, caller) = (current.tenant(), current.caller(source));
     gate.lifecycle().delete(tenant, user_id(&id)?, &caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -136,7 +136,7 @@ async fn end_sessions(
     Extension(source): Extension<Source>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, AuthError> {
-    let (tenant, caller) = (current.principal().tenant, current.caller(source));
+    let (tenant, caller) = (current.tenant(), current.caller(source));
     gate.lifecycle().end_sessions(tenant, user_id(&id)?, &caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }

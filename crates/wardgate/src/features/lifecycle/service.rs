@@ -7,9 +7,11 @@ use wardgate_store::Tx;
 use crate::environment::Environment;
 use crate::features::api_keys;
 use crate::features::audit::{self, Action, Audit};
+use crate::features::keys::Keys;
 use crate::features::password::Account;
 use crate::features::roles::{self, Authority, BuiltinRole, Caller};
 use crate::features::sessions::{self, EndReason};
+use crate::features::tenants::Tenants;
 use crate::features::users::{self, User, check_name};
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{TenantId, UserId};
@@ -17,8 +19,10 @@ use crate::kernel::time::Timestamp;
 
 /// Changes and deletes users.
 pub struct Lifecycle {
-    env: Arc<Environment>,
-    audit: Arc<Audit>,
+    pub(super) env: Arc<Environment>,
+    pub(super) audit: Arc<Audit>,
+    pub(super) keys: Arc<Keys>,
+    pub(super) tenants: Arc<Tenants>,
 }
 
 /// What is to become of a user; what is `None` stays.
@@ -48,8 +52,13 @@ impl Change {
 }
 
 impl Lifecycle {
-    pub(crate) fn new(env: Arc<Environment>, audit: Arc<Audit>) -> Self {
-        Self { env, audit }
+    pub(crate) fn new(
+        env: Arc<Environment>,
+        audit: Arc<Audit>,
+        keys: Arc<Keys>,
+        tenants: Arc<Tenants>,
+    ) -> Self {
+        Self { env, audit, keys, tenants }
     }
 
     /// Changes the user in all the ways asked for, or in none. Asking for what is so already is no fault.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use wardgate_store::Tx;
+use wardgate_store::{StoreError, Tx};
 
-use super::service::{self, Passwords};
+use super::model::ForeignHash;
+use super::service::{self, Passwords, check_length_of};
 use super::store::NewHash;
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit, Entry};
@@ -15,6 +16,7 @@ use crate::kernel::error::AuthError;
 use crate::kernel::ids::{TenantId, UserId};
 use crate::kernel::page::{PageRequest, Position};
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::kernel::time::Timestamp;
 
 /// Who may register.
@@ -84,6 +86,34 @@ pub(crate) async fn write(tx: &mut Tx, account: &PreparedAccount) -> Result<Acco
     Ok(Account { user: user.clone(), roles: roles::of(tx, user.id.into()).await? })
 }
 
+/// An account as another program kept it, found good.
+pub(crate) struct ImportedAccount {
+    pub(crate) user: User,
+    pub(crate) hash: Option<ForeignHash>,
+    pub(crate) roles: Vec<String>,
+    pub(crate) created: Entry,
+}
+
+/// Writes the account with its password, roles and record, and says whether it did: `false` if the address has an
+/// account. The roles are there, and nobody takes them away meanwhile ([`roles::hold`]); `now` is when the password
+/// came to be here.
+pub(crate) async fn write_imported(
+    tx: &mut Tx,
+    account: &ImportedAccount,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let ImportedAccount { user, hash, roles, created } = account;
+    if !users::insert_if_free(tx, user).await? {
+        return Ok(false);
+    }
+    if let Some(hash) = hash {
+        service::set(tx, user.id, &NewHash::from(hash), now).await?;
+    }
+    roles::assign_found(tx, user.id.into(), roles).await?;
+    audit::record(tx, created).await?;
+    Ok(true)
+}
+
 impl Accounts {
     pub(crate) fn new(
         env: Arc<Environment>,
@@ -98,14 +128,16 @@ impl Accounts {
     /// Registers a stranger: an account with the role `user`, its address not proven.
     pub async fn register(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         new: NewUser,
         password: &str,
         source: &Source,
     ) -> Result<Account, AuthError> {
-        if self.mode == RegistrationMode::Closed {
+        if !tenant.registration_open.unwrap_or(self.mode == RegistrationMode::Open) {
             return Err(AuthError::RegistrationClosed);
         }
+        check_length_of(tenant, password, "password")?;
+        let tenant = tenant.id;
         self.limits.admit(tenant, Route::Register, source).await?;
         let roles = FirstRoles::Builtin(BuiltinRole::User);
         let account = self.prepare(new, password, roles, Actor::Anonymous, source).await?;

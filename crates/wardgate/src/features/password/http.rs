@@ -12,8 +12,8 @@ use crate::features::users::{NewUser, UserView, check_name};
 use crate::gate::Wardgate;
 use crate::kernel::email::Email;
 use crate::kernel::error::AuthError;
-use crate::kernel::ids::TenantId;
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::web::body::Json;
 use crate::web::fields::{Fields, FromFields};
 use crate::web::openapi::{operation, schema, texts};
@@ -52,13 +52,14 @@ pub(crate) fn read_email(fields: &mut Fields) -> Option<Email> {
 
 async fn register(
     State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
     Extension(source): Extension<Source>,
     Json(registration): Json<Registration>,
 ) -> Result<(StatusCode, axum::Json<impl Serialize>), AuthError> {
     let Registration { email, password, name } = registration;
     let email = email.ok_or(AuthError::InvalidFields(Vec::new()))?;
     let new = NewUser { email, name, email_verified: false };
-    let account = gate.accounts().register(TenantId::DEFAULT, new, &password, &source).await?;
+    let account = gate.accounts().register(&tenant, new, &password, &source).await?;
     Ok((StatusCode::CREATED, axum::Json(UserView::new(&account.user, account.roles.names()))))
 }
 
@@ -75,13 +76,16 @@ impl FromFields for PasswordChange {
 
 async fn change_password(
     State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
     current: CurrentUser,
     Extension(source): Extension<Source>,
     Json(change): Json<PasswordChange>,
 ) -> Result<StatusCode, AuthError> {
     let PasswordChange { current_password, new_password } = change;
     let passwords = gate.passwords();
-    passwords.change(current.principal(), current.user(), &current_password, &new_password, &source).await?;
+    passwords
+        .change(&tenant, current.principal(), current.user(), &current_password, &new_password, &source)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -97,6 +101,7 @@ impl FromFields for StepUp {
 
 async fn step_up(
     State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
     current: CurrentUser,
     Extension(source): Extension<Source>,
     Json(StepUp { password }): Json<StepUp>,
@@ -104,7 +109,7 @@ async fn step_up(
     let has_cookie = current.presented() == Presented::Cookie;
     let passwords = gate.passwords();
     let stepped_up = passwords.step_up(current.principal(), current.user(), &password, has_cookie, &source);
-    let cookie = stepped_up.await?.map(|value| (SET_COOKIE, gate.cookie().set(&value)));
+    let cookie = stepped_up.await?.map(|value| (SET_COOKIE, gate.cookie().set(&tenant.slug, &value)));
     Ok((StatusCode::NO_CONTENT, HeaderMap::from_iter(cookie)))
 }
 

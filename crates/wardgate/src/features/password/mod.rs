@@ -7,8 +7,10 @@ mod service;
 mod store;
 
 pub use accounts::{Account, Accounts, RegistrationMode};
-pub(crate) use accounts::{FirstRoles, PreparedAccount, write as write_account};
-pub(crate) use model::Proof;
+pub(crate) use accounts::{
+    FirstRoles, ImportedAccount, PreparedAccount, write as write_account, write_imported,
+};
 pub use model::{DeniedPasswords, PasswordPolicy};
+pub(crate) use model::{ForeignHash, Proof};
 pub use service::Passwords;
-pub(crate) use service::{PasswordSettings, Rehash, still_proven, write_rehash};
+pub(crate) use service::{PasswordSettings, Rehash, hash_of, still_proven, write_rehash};

@@ -22,6 +22,7 @@ use crate::kernel::error::{AuthError, FieldFault};
 use crate::kernel::ids::{SessionId, TenantId, UserId};
 use crate::kernel::principal::Principal;
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::kernel::time::Timestamp;
 
 /// How passwords are hashed and which are taken.
@@ -67,6 +68,11 @@ pub(crate) async fn write_rehash(tx: &mut Tx, user: UserId, rehash: &Rehash) -> 
 
 pub(super) async fn set(tx: &mut Tx, user: UserId, new: &NewHash, now: Timestamp) -> Result<(), StoreError> {
     store::set(tx, user, new, now).await
+}
+
+/// The user's stored hash, to be exported.
+pub(crate) async fn hash_of(tx: &mut Tx, user: UserId) -> Result<Option<String>, StoreError> {
+    Ok(store::by_user(tx, user).await?.map(|stored| stored.hash))
 }
 
 /// What was read before the hash was checked.
@@ -278,12 +284,14 @@ impl Passwords {
     /// Changes the principal's password: the current one must be right; every other session ends (S-006).
     pub(crate) async fn change(
         &self,
+        of: &CurrentTenant,
         principal: &Principal,
         user: &User,
         current: &str,
         new: &str,
         source: &Source,
     ) -> Result<(), AuthError> {
+        check_length_of(of, new, "new_password")?;
         let (tenant, id) = (principal.tenant, user.id);
         let (version, attempt) =
             self.prove_current(principal, user, current, Action::PasswordChanged, source).await?;
@@ -399,6 +407,20 @@ impl Passwords {
                 })
             })
             .await
+    }
+}
+
+/// Refuses a password that is shorter than the tenant asks for; what the configuration asks for is looked at later.
+pub(super) fn check_length_of(
+    tenant: &CurrentTenant,
+    password: &str,
+    field: &'static str,
+) -> Result<(), AuthError> {
+    let wanted = tenant.min_password_length;
+    if password.chars().nth(wanted.saturating_sub(1)).is_some() || wanted == 0 {
+        Ok(())
+    } else {
+        Err(AuthError::field(field, "too_short", format!("must have at least {wanted} characters")))
     }
 }
 

@@ -153,6 +153,11 @@ pub struct Sessions {
     pub(super) sightings: Sightings,
 }
 
+/// Removes some of what is the tenant's, as when it goes; how many rows.
+pub(crate) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    store::forget(tx, limit).await
+}
+
 impl Sessions {
     pub(crate) fn new(
         env: Arc<Environment>,

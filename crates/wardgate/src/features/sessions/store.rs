@@ -9,6 +9,9 @@ use crate::kernel::ids::{SessionId, UserId};
 use crate::kernel::page::Position;
 use crate::kernel::time::Timestamp;
 
+const FORGET: Sql = sql!(
+    "DELETE FROM sessions WHERE tenant_id = $1 AND id IN (SELECT id FROM sessions WHERE tenant_id = $1 LIMIT $2)"
+);
 const BY_ID: Sql = sql!(
     "SELECT tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, ended_at, end_reason, address, user_agent, proven_at \
      FROM sessions WHERE tenant_id = $1 AND id = $2"
@@ -178,4 +181,9 @@ pub(super) async fn end_browser_sessions_of(
 /// Removes up to `limit` sessions, with their refresh tokens, that ended by time before `before`; how many.
 pub(super) async fn purge(tx: &mut GlobalTx, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
     tx.exec(PURGE, &params![before, limit]).await
+}
+
+/// Removes up to `limit` rows of the tenant, as when it goes, with their refresh tokens; how many.
+pub(super) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    tx.exec(FORGET, &params![limit]).await
 }

@@ -13,6 +13,7 @@ use crate::gate::Wardgate;
 use crate::kernel::email::Email;
 use crate::kernel::error::AuthError;
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::web::body::Json;
 use crate::web::fields::{Fields, FromFields};
 use crate::web::openapi::{operation, schema, texts};
@@ -32,9 +33,13 @@ impl FromFields for SetupRequest {
 
 async fn set_up(
     State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
     Extension(source): Extension<Source>,
     Json(request): Json<SetupRequest>,
 ) -> Result<(StatusCode, axum::Json<impl Serialize>), AuthError> {
+    if !tenant.is_default() {
+        return Err(AuthError::NotFound);
+    }
     let email = request.email.ok_or(AuthError::InvalidFields(Vec::new()))?;
     let new = NewUser { email, name: None, email_verified: true };
     let account = gate.setup().redeem(&request.token, new, &request.password, &source).await?;

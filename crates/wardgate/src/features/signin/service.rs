@@ -17,6 +17,7 @@ use crate::kernel::email::normalize_identifier;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{SessionId, TenantId};
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::kernel::time::Timestamp;
 
 /// The sign-in flow.
@@ -80,18 +81,18 @@ impl SignIn {
     /// before any password is looked at.
     pub async fn with_password(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         identifier: &str,
         password: &str,
         scope: Option<&str>,
         source: &Source,
     ) -> Result<TokenPair, AuthError> {
-        let proven = self.prove(tenant, identifier, password, source).await?;
+        let proven = self.prove(tenant.id, identifier, password, source).await?;
         let first = self.tokens.first_token();
         let refresh_token = first.reveal();
         let ends_at = self.tokens.first_end(self.env.now());
         let opening = self.opening(proven, scope, Carrier::Tokens(first), ends_at, source);
-        match self.open(tenant, opening, source).await? {
+        match self.open(tenant.id, opening, source).await? {
             Opened::Tokens(grant) => self.tokens.pair(tenant, &grant, &refresh_token).await,
             Opened::Browser => Err(AuthError::internal("sign in", "a browser session for tokens")),
         }

@@ -63,6 +63,11 @@ pub(crate) async fn insert(tx: &mut Tx, user: &User) -> Result<(), AuthError> {
     })
 }
 
+/// Makes the account unless its address has one; says whether this call did it. The transaction goes on either way.
+pub(crate) async fn insert_if_free(tx: &mut Tx, user: &User) -> Result<bool, StoreError> {
+    store::insert_if_free(tx, user).await
+}
+
 /// Says whether this call did it; the caller ends the user's sessions in the same transaction.
 pub(crate) async fn disable(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<bool, StoreError> {
     store::disable(tx, id, now).await
@@ -76,6 +81,11 @@ pub(crate) async fn enable(tx: &mut Tx, id: UserId) -> Result<bool, StoreError> 
 /// Says whether this call did it; roles, password, sessions and tokens go with the row.
 pub(crate) async fn delete(tx: &mut Tx, id: UserId) -> Result<bool, StoreError> {
     store::delete(tx, id).await
+}
+
+/// Removes some of what is the tenant's, as when it goes; how many rows.
+pub(crate) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    store::forget(tx, limit).await
 }
 
 impl Users {

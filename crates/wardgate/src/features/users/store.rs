@@ -8,6 +8,9 @@ use crate::kernel::ids::UserId;
 use crate::kernel::page::Position;
 use crate::kernel::time::Timestamp;
 
+const FORGET: Sql = sql!(
+    "DELETE FROM users WHERE tenant_id = $1 AND id IN (SELECT id FROM users WHERE tenant_id = $1 LIMIT $2)"
+);
 const BY_ID: Sql = sql!(
     "SELECT tenant_id, id, email, email_normalized, email_verified_at, name, disabled_at, created_at \
      FROM users WHERE tenant_id = $1 AND id = $2"
@@ -25,6 +28,10 @@ const LIST: Sql = sql!(
 const INSERT: Sql = sql!(
     "INSERT INTO users (tenant_id, id, email, email_normalized, email_verified_at, name, created_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7)"
+);
+const INSERT_IF_FREE: Sql = sql!(
+    "INSERT INTO users (tenant_id, id, email, email_normalized, email_verified_at, name, disabled_at, created_at) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant_id, email_normalized) DO NOTHING"
 );
 const RENAME: Sql = sql!("UPDATE users SET name = $3 WHERE tenant_id = $1 AND id = $2");
 const DISABLE: Sql =
@@ -74,6 +81,14 @@ pub(super) async fn insert(tx: &mut Tx, user: &User) -> Result<(), StoreError> {
     tx.exec(INSERT, &row).await.map(drop)
 }
 
+/// Says whether this call did it: `false` when the address has an account, which fails no transaction.
+pub(super) async fn insert_if_free(tx: &mut Tx, user: &User) -> Result<bool, StoreError> {
+    let User { id, email, email_verified_at, name, disabled_at, created_at } = user;
+    let (email, normalized) = (email.as_str(), email.normalized());
+    let row = params![id, email, normalized, email_verified_at, name, disabled_at, created_at];
+    Ok(tx.exec(INSERT_IF_FREE, &row).await? == 1)
+}
+
 /// `false` if there is no such user.
 pub(super) async fn rename(tx: &mut Tx, id: UserId, name: Option<&str>) -> Result<bool, StoreError> {
     Ok(tx.exec(RENAME, &params![id, name]).await? == 1)
@@ -92,4 +107,9 @@ pub(super) async fn enable(tx: &mut Tx, id: UserId) -> Result<bool, StoreError> 
 /// Says whether this call did it. Takes everything of theirs along.
 pub(super) async fn delete(tx: &mut Tx, id: UserId) -> Result<bool, StoreError> {
     Ok(tx.exec(DELETE, &params![id]).await? == 1)
+}
+
+/// Removes up to `limit` rows of the tenant, as when it goes, with their passwords; how many.
+pub(super) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    tx.exec(FORGET, &params![limit]).await
 }
