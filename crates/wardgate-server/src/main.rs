@@ -18,6 +18,10 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser};
 
 use cli::{Cli, Command};
+
+/// A request makes many small allocations, and the system's allocator takes an eighth of its time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 use failure::Failure;
 
 fn main() -> ExitCode {

@@ -16,10 +16,12 @@ const ROUTES: &[(&str, Weakest)] = &[
     ("DELETE /admin/users/{id}", Admin),
     ("DELETE /admin/users/{id}/sessions", Admin),
     ("DELETE /auth/api-keys/{id}", User),
+    ("DELETE /auth/me", User),
     ("DELETE /auth/session", SignedIn),
     ("DELETE /auth/sessions/{id}", User),
     ("GET /.well-known/jwks.json", Anybody),
     ("GET /admin/audit", Admin),
+    ("GET /admin/keys", Admin),
     ("GET /admin/roles", Admin),
     ("GET /admin/roles/{name}", Admin),
     ("GET /admin/service-accounts", Admin),
@@ -31,6 +33,7 @@ const ROUTES: &[(&str, Weakest)] = &[
     ("GET /admin/users/{id}", Admin),
     ("GET /auth/api-keys", User),
     ("GET /auth/me", SignedIn),
+    ("GET /auth/me/export", User),
     ("GET /auth/session", SignedIn),
     ("GET /auth/sessions", User),
     ("GET /auth/verify", SignedIn),
@@ -45,6 +48,8 @@ const ROUTES: &[(&str, Weakest)] = &[
     ("PATCH /admin/users/{id}", Admin),
     ("PATCH /auth/api-keys/{id}", User),
     ("PATCH /auth/me", User),
+    ("POST /admin/keys/rotate", Admin),
+    ("POST /admin/keys/{kid}/retire", Admin),
     ("POST /admin/roles", Admin),
     ("POST /admin/service-accounts", Admin),
     ("POST /admin/service-accounts/{id}/api-keys", Admin),
@@ -92,6 +97,7 @@ pub(crate) fn concrete(path: &str) -> String {
     };
     path.replace("{id}", id)
         .replace("{name}", "nothing")
+        .replace("{kid}", "nothing")
         .replace("{key}", "key_00000000000070008000000000000000")
 }
 
@@ -137,9 +143,18 @@ async fn every_route_admits_exactly_those_it_is_for() {
         assert_eq!(stale.body["code"] == "invalid_credential", *weakest != Anybody, "{route}: {stale:?}");
         for (role, person) in &people {
             // A logout ends the session, so each has one of its own.
-            let access = match route {
-                &"POST /auth/logout" | &"DELETE /auth/session" => {
+            let access = match *route {
+                // These end the session, or the account.
+                "POST /auth/logout" | "DELETE /auth/session" => {
                     person.log_in(PASSWORD).await.expect(200).str("access_token")
+                }
+                "DELETE /auth/me" => {
+                    let roles = person.me().await.expect(200).body["roles"].clone();
+                    let leaving = t.user(&format!("leaving-{role:?}")).signed_in().await;
+                    let roles: Vec<&str> =
+                        roles.as_array().unwrap().iter().filter_map(|r| r.as_str()).collect();
+                    t.set_roles(leaving.id, &roles).await.unwrap();
+                    leaving.access
                 }
                 _ => person.access.clone(),
             };
