@@ -453,12 +453,31 @@ pub(crate) enum Audit {
         limit: u32,
     },
     /// Prove that no record was changed, removed or moved; else name the first and exit with 1
-    Verify,
+    Verify {
+        /// The number and link that an earlier run has shown last: fails if the log was put back to before it
+        #[arg(long, value_name = "NUMBER:LINK", value_parser = expected)]
+        expect: Option<Expected>,
+    },
     /// Print records as lines of JSON, oldest first: those that there are as it begins
     Export {
         #[command(flatten)]
         which: Which,
     },
+}
+
+/// Where the log has been before.
+#[derive(Clone, Debug)]
+pub(crate) struct Expected {
+    pub(crate) number: i64,
+    pub(crate) link: String,
+}
+
+fn expected(text: &str) -> Result<Expected, &'static str> {
+    const FORM: &str = "write the number, a colon, and the 64 digits of the link";
+    let (number, link) = text.split_once(':').ok_or(FORM)?;
+    let number = number.parse().ok().filter(|number| *number > 0).ok_or(FORM)?;
+    let is_link = link.len() == 64 && link.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_link { Ok(Expected { number, link: link.to_ascii_lowercase() }) } else { Err(FORM) }
 }
 
 /// Which records a command is about; all, unless this says less.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use wardgate::{AuditCheck, AuditEvent, AuditFilter, PageRequest, Position, Timestamp};
 
 use super::Opened;
-use crate::cli::{Audit as Command, Common};
+use crate::cli::{Audit as Command, Common, Expected};
 use crate::failure::Failure;
 use crate::output::{self, List};
 use crate::progress::Progress;
@@ -36,7 +36,7 @@ async fn dispatch(common: &Common, gate: &Opened, command: Command) -> Result<()
     match command {
         Command::Tail { lines, follow } => tail(common, gate, lines, follow).await,
         Command::List { which, limit } => list(common, gate, which.into(), limit).await,
-        Command::Verify => verify(common, gate).await,
+        Command::Verify { expect } => verify(common, gate, expect.as_ref()).await,
         Command::Export { which } => export(common, gate, which.into()).await,
     }
 }
@@ -96,7 +96,7 @@ fn cells(event: &AuditEvent) -> [String; 7] {
     ]
 }
 
-async fn verify(common: &Common, gate: &Opened) -> Result<(), Failure> {
+async fn verify(common: &Common, gate: &Opened, expected: Option<&Expected>) -> Result<(), Failure> {
     let bar = Progress::new(None);
     let progress = |reached, last| bar.show(0, &format!("{reached} of {last} records"));
     let check = gate.audit().verify(gate.tenant, progress).await;
@@ -112,10 +112,32 @@ async fn verify(common: &Common, gate: &Opened) -> Result<(), Failure> {
             "the audit log is not as it was written: {broken} ({held} before it hold)"
         )));
     }
+    if let Some(expected) = expected {
+        compare(gate, &check, expected).await?;
+    }
     if !common.json {
         summary(out, &check)?;
     }
     Ok(())
+}
+
+/// A log that holds may still be an older one that was put back.
+async fn compare(gate: &Opened, check: &AuditCheck, expected: &Expected) -> Result<(), Failure> {
+    let Expected { number, link } = expected;
+    if *number <= check.removed_to {
+        let problem = format!("retention has removed record {number}, so that nothing can be said of it");
+        return Err(Failure::refused(format!("{problem}: expect a later one")));
+    }
+    match gate.audit().link(gate.tenant, *number).await? {
+        Some(found) if found == *link => Ok(()),
+        Some(_) => Err(Failure::refused(format!(
+            "record {number} has another link: the log was put back to before it, and has gone on"
+        ))),
+        None => Err(Failure::refused(format!(
+            "the log ends with record {}, before {number}: it was put back to an earlier state",
+            check.last
+        ))),
+    }
 }
 
 fn summary(out: &mut impl Write, check: &AuditCheck) -> io::Result<()> {

@@ -116,6 +116,37 @@ fn verify_names_the_first_broken_record_and_fails() {
 }
 
 #[test]
+fn a_log_that_was_put_back_is_told_from_one_that_went_on() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Server::start(folder.path()));
+    stdout(&run(folder.path(), &["audit", "list"]));
+    let kept = tempfile::tempdir().unwrap();
+    let copy =
+        |from: &Path, to: &Path| std::fs::copy(from.join("wardgate.db"), to.join("wardgate.db")).unwrap();
+    // A command that closes leaves all of it in the one file.
+    copy(folder.path(), kept.path());
+    commit(folder.path(), 3, 1);
+    stdout(&run(folder.path(), &["audit", "list"]));
+    let seen = json(folder.path(), &["audit", "verify", "--json"]);
+    let expected = format!("{}:{}", seen["last"], seen["link"].as_str().unwrap());
+    let verify = || run(folder.path(), &["audit", "verify", "--expect", &expected]);
+    stdout(&verify());
+    commit(folder.path(), 2, 2);
+    stdout(&run(folder.path(), &["audit", "list"]));
+    stdout(&verify());
+    copy(kept.path(), folder.path());
+    assert!(stderr(&verify()).contains("was put back to an earlier state"));
+    commit(folder.path(), 9, 3);
+    stdout(&run(folder.path(), &["audit", "list"]));
+    stdout(&run(folder.path(), &["audit", "verify"]));
+    let output = verify();
+    assert!(stderr(&output).contains("has another link") && output.status.code() == Some(1), "{output:?}");
+    for wrong in ["5", "5:abc", "0:", &expected.replace(':', "")] {
+        assert_eq!(run(folder.path(), &["audit", "verify", "--expect", wrong]).status.code(), Some(2));
+    }
+}
+
+#[test]
 fn an_export_is_whole_though_its_reader_is_slow_and_the_log_grows() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());

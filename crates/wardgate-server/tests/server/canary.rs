@@ -113,6 +113,7 @@ fn no_secret_is_in_the_log_the_audit_records_an_error_or_the_database() {
     keys(&mut c, &access);
     browser(&mut c, &password);
     administration(&mut c);
+    leaving(&mut c);
     internal_errors(&mut c, folder.path(), &password, &access);
     let new = c.add("canary-another-password-of-ada");
     let change = json!({ "current_password": password, "new_password": new });
@@ -258,6 +259,31 @@ fn administration(c: &mut Canaries<'_>) {
     let audit = c.get("/admin/audit?limit=200", &root);
     expect(&audit, 200);
     c.absent_from(&audit.body.to_string(), "GET /admin/audit");
+}
+
+/// Another user's, in a tenant of its own: takes the data along and goes.
+fn leaving(c: &mut Canaries<'_>) {
+    let root = json!({ "email": "root@example.com", "password": "canary-password-of-the-first-superadmin" });
+    let answer = c.post("/auth/login", &[], &root);
+    expect(&answer, 200);
+    let authorization = bearer(&c.take(&answer, "access_token"));
+    c.take(&answer, "refresh_token");
+    let root = [("authorization", authorization.as_str())];
+    expect(&c.post("/admin/tenants", &root, &json!({ "slug": "acme", "name": "Acme" })), 201);
+    let password = c.add("canary-password-of-eve-at-acme");
+    let person = json!({ "email": "eve@example.com", "password": password });
+    expect(&c.post("/t/acme/auth/register", &[], &person), 201);
+    let answer = c.post("/t/acme/auth/login", &[], &person);
+    expect(&answer, 200);
+    let access = c.take(&answer, "access_token");
+    c.take(&answer, "refresh_token");
+    let authorization = bearer(&access);
+    let eve = [("authorization", authorization.as_str())];
+    expect(&c.get("/auth/me", &eve), 401);
+    let mine = c.get("/t/acme/auth/me/export", &eve);
+    expect(&mine, 200);
+    c.absent_from(&mine.body.to_string(), "the export of one's data");
+    expect(&c.send("DELETE", "/t/acme/auth/me", &eve, ""), 204);
 }
 
 /// What fails inside is told to the log only, and with what went wrong, not with what it went wrong over.

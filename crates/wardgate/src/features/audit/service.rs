@@ -186,6 +186,16 @@ impl Audit {
         verify::verify(&self.env, &self.chain, tenant, progress).await
     }
 
+    /// The link of the record with this number, in hexadecimal as [`AuditCheck::link`], whether or not it holds; `None` if
+    /// there is no such record.
+    pub async fn link(&self, tenant: TenantId, seq: i64) -> Result<Option<String>, AuthError> {
+        let found = self.env.db.read(tenant.into(), seq, |tx, seq| {
+            Box::pin(async move { Ok::<_, AuthError>(store::list_sealed(tx, *seq, 1).await?.pop()) })
+        });
+        let found = found.await?.filter(|sealed| sealed.seq == seq);
+        Ok(found.map(|sealed| sealed.mac.iter().flatten().map(|byte| format!("{byte:02x}")).collect()))
+    }
+
     /// Begins an export of what `filter` lets pass, oldest first. Seals first; a chain that cannot be gone on with
     /// is exported all the same, for somebody has to look into it.
     pub async fn export(&self, tenant: TenantId, filter: AuditFilter) -> Result<AuditExport, AuthError> {
