@@ -46,7 +46,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Import(command) => once(commands::import::run(&common, command)),
         Command::Export(command) => once(commands::export::run(&common, command)),
         Command::Key(command) => once(commands::key::run(&common, &command)),
-        Command::Audit(command) => once(commands::audit::run(&common, &command)),
+        Command::Audit(command) => once(commands::audit::run(&common, command)),
         Command::Openapi => Ok(output::json(&mut io::stdout().lock(), &wardgate::Wardgate::openapi())?),
         Command::Completions { shell } => completions(shell),
     }

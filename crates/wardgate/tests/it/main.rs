@@ -12,6 +12,7 @@ mod account;
 mod api_keys;
 mod audit;
 mod audit_chain;
+mod audit_sinks;
 mod bad_input;
 mod browser;
 mod endpoints;
@@ -31,3 +32,5 @@ mod tenants;
 mod tokens;
 mod transfer;
 mod web;
+#[cfg(feature = "webhook")]
+mod webhook;

@@ -54,6 +54,9 @@ macro_rules! words {
         pub enum $name { $($(#[$vdoc])* $variant),+ }
 
         impl $name {
+            /// Every one there is.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
             /// The stable word for it.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
@@ -307,6 +310,24 @@ pub(super) struct Place {
     pub(super) mac: Vec<u8>,
     pub(super) at: Timestamp,
     pub(super) signature: Vec<u8>,
+}
+
+/// How far a sink has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SinkPlace {
+    pub(super) name: String,
+    /// The last record that it took, 0 if none.
+    pub(super) seq: i64,
+    /// In a row.
+    pub(super) failures: i64,
+    /// Not before this.
+    pub(super) due_at: Timestamp,
+}
+
+impl SinkPlace {
+    pub(super) fn beginning(name: String) -> Self {
+        Self { name, seq: 0, failures: 0, due_at: Timestamp::from_millis(0) }
+    }
 }
 
 /// What is wrong at one place of the chain.
