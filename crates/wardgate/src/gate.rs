@@ -12,6 +12,7 @@ use crate::features::audit::{Actor, Audit};
 use crate::features::keys::Keys;
 use crate::features::lifecycle::Lifecycle;
 use crate::features::limits::Limits;
+use crate::features::organizations::Organizations;
 use crate::features::password::{Accounts, Passwords};
 use crate::features::roles::{Authority, Caller, CustomRoles};
 use crate::features::service_accounts::ServiceAccounts;
@@ -51,6 +52,7 @@ pub(crate) struct Inner {
     pub(crate) users: Users,
     pub(crate) roles: CustomRoles,
     pub(crate) service_accounts: ServiceAccounts,
+    pub(crate) organizations: Organizations,
     pub(crate) api_keys: ApiKeys,
     pub(crate) sessions: Sessions,
     pub(crate) cookie: SessionCookie,
@@ -159,6 +161,11 @@ impl Wardgate {
         &self.0.service_accounts
     }
 
+    /// Organizations.
+    pub fn organizations(&self) -> &Organizations {
+        &self.0.organizations
+    }
+
     /// API keys.
     pub fn api_keys(&self) -> &ApiKeys {
         &self.0.api_keys
@@ -250,14 +257,15 @@ impl Wardgate {
         // Longer than a session: somebody may want to know which key was used until lately.
         api_keys::purge(&self.0.env, self.0.env.now().minus(30 * 24 * hour)).await?;
         // One tenant after the other, oldest first; nothing is held of them but a few ids.
-        let mut last = None;
+        let (mut last, mut removed) = (None, Ok(()));
         loop {
             let some = tenants::list_ids(&self.0.env, last).await?;
-            let Some(newest) = some.last() else { return Ok(()) };
+            let Some(newest) = some.last() else { return removed };
             last = Some(*newest);
             for tenant in some {
                 self.0.keys.maintain(tenant, &source).await?;
-                self.0.audit.remove_old(tenant).await?;
+                // One whose chain is broken keeps none of the others from what is due.
+                removed = removed.and(self.0.audit.remove_old(tenant).await.map(drop));
             }
         }
     }
@@ -268,6 +276,37 @@ impl Wardgate {
         self.0.api_keys.flush().await?;
         self.0.sessions.flush().await?;
         self.0.audit.seal_all().await.map(drop)
+    }
+
+    /// Gives each sink the audit records that were sealed since it last took some. A built gate does this each second by
+    /// itself.
+    pub async fn feed_sinks(&self) -> Result<(), AuthError> {
+        let mut result = Ok(());
+        for sink in 0..self.0.audit.sinks() {
+            result = result.and(self.feed_sink(sink).await);
+        }
+        result
+    }
+
+    /// Gives one sink what it has not taken yet, of one tenant after the other.
+    pub(crate) async fn feed_sink(&self, sink: usize) -> Result<(), AuthError> {
+        let mut result = Ok(());
+        for tenant in self.0.audit.tenants_behind(sink).await? {
+            let slug = match self.0.tenants.get(tenant).await {
+                Ok(found) => found.slug.to_string(),
+                // It was deleted meanwhile.
+                Err(AuthError::NotFound) => continue,
+                Err(error) => return Err(error),
+            };
+            match self.0.audit.feed(tenant, &slug, sink).await {
+                Ok(true) => {}
+                // The others have their turn in a second: who does not answer is not asked for each of them.
+                Ok(false) => break,
+                // The chain of one tenant is broken.
+                Err(error) => result = result.and(Err(error)),
+            }
+        }
+        result
     }
 
     /// Whether requests can be served: the database answers, its schema is current, a signing key is open, and
@@ -306,6 +345,9 @@ impl Wardgate {
         }
         // So that a command or a stopped server leaves nothing unsealed; what cannot be sealed stays as it is.
         let _ = self.0.audit.seal_rest(TenantId::DEFAULT).await;
+        // A sink that does not answer gets the rest after the next start: its place is kept.
+        let second = std::time::Duration::from_secs(1);
+        let _ = tokio::time::timeout(second, self.feed_sinks()).await;
         self.0.env.db.close().await;
     }
 

@@ -53,13 +53,19 @@ pub use builder::{BuildError, Builder};
 pub use features::api_keys::{
     ApiKey, ApiKeyChange, ApiKeyView, ApiKeys, NewApiKey, Period, Quota, RateLimit,
 };
+#[cfg(feature = "webhook")]
+pub use features::audit::WebhookSink;
 pub use features::audit::{
-    Action, Actor, Audit, AuditCheck, AuditEvent, AuditExport, AuditFilter, BrokenRecord, ChainFault, Outcome,
+    Action, Actor, Audit, AuditCheck, AuditEvent, AuditExport, AuditFilter, BrokenRecord, ChainFault,
+    Delivery, EventSink, FileSink, Outcome, SinkError,
 };
 pub use features::instance::{InstanceError, Stage};
 pub use features::keys::{KeyState, KeyView, Keys};
 pub use features::lifecycle::{Lifecycle, UserChange};
 pub use features::limits::RateLimits;
+pub use features::organizations::{
+    ActiveOrg, Invitation, Membership, OrgRole, Organization, Organizations, Seat,
+};
 pub use features::password::{
     Account, Accounts, DeniedPasswords, PasswordPolicy, Passwords, RegistrationMode,
 };
@@ -85,8 +91,8 @@ pub use hashing::HashPoolSettings;
 pub use kernel::email::{Email, InvalidEmail};
 pub use kernel::error::{AuthError, FieldFault};
 pub use kernel::ids::{
-    AccessTokenId, ApiKeyId, AuditEventId, InvalidId, RefreshTokenId, RequestId, ServiceAccountId, SessionId,
-    TenantId, UserId,
+    AccessTokenId, ApiKeyId, AuditEventId, InvalidId, InvitationId, OrgId, RefreshTokenId, RequestId,
+    ServiceAccountId, SessionId, TenantId, UserId,
 };
 pub use kernel::network::{InvalidNetwork, Network};
 pub use kernel::page::{Page, PageRequest, Position};
@@ -94,9 +100,12 @@ pub use kernel::principal::{Principal, Subject, Via};
 pub use kernel::source::Source;
 pub use kernel::tenant::CurrentTenant;
 pub use kernel::time::{InvalidTimestamp, Timestamp};
+#[cfg(feature = "webhook")]
+pub use ports::{Answer, Outbound, OutboundError, Resolved, Resolver};
 pub use ports::{Clock, ManualClock, Rng, SeededRng, SystemClock, SystemRng};
 pub use wardgate_crypto::MasterKey;
 pub use wardgate_crypto::password::{Password, Scheme};
+pub use wardgate_crypto::{InvalidWebhookKey, WebhookKey};
 pub use wardgate_store::{DatabaseUrl, DbOptions, Durability, StoreError};
 pub use wardgate_verify::Algorithm;
 pub use web::problem::{PROBLEMS, ProblemRow};

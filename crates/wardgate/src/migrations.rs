@@ -29,5 +29,7 @@ pub const MIGRATIONS: &[Migration] = migrations![
     13 "0013_service_accounts",
     14 "0014_api_keys",
     15 "0015_browser_sessions",
+    16 "0016_audit_sinks",
     19 "0019_tenants",
+    20 "0020_organizations",
 ];

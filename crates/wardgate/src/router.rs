@@ -16,8 +16,8 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::authn::{ActsOn, admit, by_host};
 use crate::features::{
-    api_keys, audit, keys, lifecycle, password, principals, roles, service_accounts, sessions, setup, signin,
-    tenants, tokens,
+    api_keys, audit, keys, lifecycle, organizations, password, principals, roles, service_accounts, sessions,
+    setup, signin, tenants, tokens,
 };
 use crate::gate::{CorsOrigins, Wardgate};
 use crate::kernel::error::AuthError;
@@ -40,6 +40,7 @@ pub(crate) fn table() -> Vec<Route<Wardgate>> {
         service_accounts::http::routes(),
         tenants::http::routes(),
         api_keys::http::routes(),
+        organizations::http::routes(),
         sessions::http::routes(),
         keys::http::routes(),
         audit::http::routes(),
@@ -54,7 +55,7 @@ pub(crate) fn table() -> Vec<Route<Wardgate>> {
 /// The API description of the table.
 pub(crate) fn description() -> Value {
     let operations = table().into_iter().map(|route| (route.endpoint, route.operation)).collect();
-    document(operations, api_keys::http::schemas())
+    document(operations, [api_keys::http::schemas(), organizations::http::schemas()].concat())
 }
 
 /// The routes for an application that has its own others.

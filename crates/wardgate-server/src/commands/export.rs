@@ -6,8 +6,9 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use serde_json::json;
-use wardgate::{ExportedUser, TenantId, TransferFormat, Wardgate};
+use wardgate::{ExportedUser, TransferFormat};
 
+use super::Opened;
 use crate::cli::{Common, Export};
 use crate::failure::Failure;
 use crate::output;
@@ -32,7 +33,7 @@ pub(crate) async fn run(common: &Common, command: Export) -> Result<(), Failure>
 
 async fn write_file(
     common: &Common,
-    gate: &Wardgate,
+    gate: &Opened,
     path: &Path,
     format: TransferFormat,
     with_password_hashes: bool,
@@ -70,7 +71,7 @@ fn create(path: &Path) -> Result<File, Failure> {
 
 /// Writes every user and says how many.
 async fn write(
-    gate: &Wardgate,
+    gate: &Opened,
     out: impl Write,
     format: TransferFormat,
     with_password_hashes: bool,
@@ -82,8 +83,7 @@ async fn write(
     }
     let mut out = BufWriter::new(out);
     let mut written = 0;
-    let mut export =
-        gate.transfer().export(TenantId::DEFAULT, with_password_hashes, &gate.operator()).await?;
+    let mut export = gate.transfer().export(gate.tenant, with_password_hashes, &gate.operator()).await?;
     if format == TransferFormat::Csv {
         writeln!(out, "{}", ExportedUser::csv_header(with_password_hashes))?;
     }

@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write as _};
 use std::path::Path;
 
-use wardgate::{ImportError, ImportedBatch, LineFault, TenantId, TransferFormat, UserImport, Wardgate};
+use wardgate::{ImportError, ImportedBatch, LineFault, TransferFormat, UserImport};
 
+use super::Opened;
 use crate::cli::{Common, Import};
 use crate::failure::Failure;
 use crate::progress::Progress;
@@ -73,9 +74,9 @@ fn open(path: &Path, format: TransferFormat) -> Result<Input, Failure> {
     Ok(Input { reader: Box::new(BufReader::with_capacity(BUFFER, file)), length, format })
 }
 
-async fn import(common: &Common, gate: &Wardgate, input: Input, dry_run: bool) -> Result<(), Failure> {
+async fn import(common: &Common, gate: &Opened, input: Input, dry_run: bool) -> Result<(), Failure> {
     let Input { reader, length, format } = input;
-    let mut import = gate.transfer().import(TenantId::DEFAULT, reader, format, dry_run, &gate.operator())?;
+    let mut import = gate.transfer().import(gate.tenant, reader, format, dry_run, &gate.operator())?;
     let progress = Progress::new(length);
     let mut report =
         Report { json: common.json, progress, totals: Totals::default(), dry_run, faults: 0, unheard: None };

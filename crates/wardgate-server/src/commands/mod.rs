@@ -10,11 +10,13 @@ pub(crate) mod key;
 pub(crate) mod migrate;
 pub(crate) mod role;
 pub(crate) mod service_account;
+pub(crate) mod tenant;
 pub(crate) mod user;
 
+use std::ops::Deref;
 use std::path::Path;
 
-use wardgate::{DatabaseUrl, TransferFormat, Wardgate};
+use wardgate::{DatabaseUrl, TenantId, TransferFormat, Wardgate};
 
 use crate::cli::{Common, FileFormat};
 use crate::config::Mode;
@@ -22,11 +24,25 @@ use crate::datadir::DataDir;
 use crate::failure::Failure;
 use crate::wire;
 
+/// A gate for one command, and the tenant that the command is about.
+pub(crate) struct Opened {
+    gate: Wardgate,
+    pub(crate) tenant: TenantId,
+}
+
+impl Deref for Opened {
+    type Target = Wardgate;
+
+    fn deref(&self) -> &Wardgate {
+        &self.gate
+    }
+}
+
 /// A gate for one command on a database that is there.
 ///
 /// # Errors
-/// No database, no key, or a key that does not open it.
-pub(crate) async fn open(common: &Common) -> Result<Wardgate, Failure> {
+/// No database, no key, or a key that does not open it; a tenant that is not there.
+pub(crate) async fn open(common: &Common) -> Result<Opened, Failure> {
     let config = wire::settings(common, &[], Mode::Tool)?;
     let data = DataDir::new(&common.data_dir);
     if let DatabaseUrl::Sqlite(path) = data.database(&config.database.url)?
@@ -37,7 +53,12 @@ pub(crate) async fn open(common: &Common) -> Result<Wardgate, Failure> {
             "there is no database at {path}: give the server's --data-dir, or make one with `wardgate migrate`"
         )));
     }
-    open_or_make(common).await
+    let gate = open_or_make(common).await?;
+    let found = gate.tenants().find_by_slug(&common.tenant).await?;
+    let tenant = found.ok_or_else(|| {
+        Failure::refused(format!("no tenant {:?}: `wardgate tenant list` shows them", common.tenant))
+    })?;
+    Ok(Opened { gate, tenant: tenant.id })
 }
 
 /// As [`open`], but a SQLite file that is not there is made.

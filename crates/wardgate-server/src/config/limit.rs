@@ -4,7 +4,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{database, duration, password, rate_limit, registration, server, session, telemetry, tokens};
+use super::{
+    audit, database, duration, password, rate_limit, registration, server, session, telemetry, tokens,
+};
 
 /// The values that a setting may have.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +19,7 @@ pub(crate) enum Limit {
     OneOf(&'static [&'static str]),
 }
 
-const TABLES: [&[(&str, Limit)]; 8] = [
+const TABLES: [&[(&str, Limit)]; 9] = [
     server::LIMITS,
     database::LIMITS,
     tokens::LIMITS,
@@ -25,6 +27,7 @@ const TABLES: [&[(&str, Limit)]; 8] = [
     password::LIMITS,
     registration::LIMITS,
     rate_limit::LIMITS,
+    audit::LIMITS,
     telemetry::LIMITS,
 ];
 

@@ -5,6 +5,7 @@
 //! may be (`limit`), and the schema and the documentation are made from the two (`describe`).
 
 mod address;
+mod audit;
 mod check;
 mod database;
 mod describe;
@@ -31,6 +32,7 @@ mod tokens;
 use check::Checker;
 
 pub(crate) use address::Network;
+pub(crate) use audit::{Audit, Webhook};
 pub(crate) use database::{Database, DatabaseUrl};
 pub(crate) use describe::schema;
 pub(crate) use environment::of_process;
@@ -70,6 +72,7 @@ pub(crate) struct Config {
     pub(crate) registration: Registration,
     pub(crate) rate_limit: RateLimit,
     pub(crate) redis: Redis,
+    pub(crate) audit: Audit,
     pub(crate) telemetry: Telemetry,
 }
 
@@ -101,6 +104,7 @@ impl Config {
         let registration = registration::check(checker);
         let rate_limit = rate_limit::check(checker);
         let redis = redis::check(checker);
+        let audit = audit::check(checker, server.as_ref());
         let telemetry = telemetry::check(checker);
         Some(Self {
             server: server?,
@@ -111,6 +115,7 @@ impl Config {
             registration: registration?,
             rate_limit: rate_limit?,
             redis,
+            audit: audit?,
             telemetry: telemetry?,
         })
     }

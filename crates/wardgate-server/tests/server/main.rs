@@ -7,6 +7,8 @@
     reason = "tests may fail loudly, and have no public face"
 )]
 
+mod audit;
+mod canary;
 mod commands;
 mod crash;
 mod import;
@@ -17,3 +19,4 @@ mod start;
 mod stop;
 mod support;
 mod tail;
+mod tenants;

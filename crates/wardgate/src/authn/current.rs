@@ -9,6 +9,7 @@ use http::request::Parts;
 
 use super::credential::{Credential, credential};
 use super::tenant::{ActsOn, tenant_of};
+use crate::features::organizations::{ActiveOrg, OrgRole};
 use crate::features::principals::{Authenticated, Holder};
 use crate::features::roles::{Authority, Caller, Limit, Rights, Roles, Scope};
 use crate::features::users::User;
@@ -97,6 +98,16 @@ impl CurrentPrincipal {
     /// Everything they may do by this credential; see [`Roles::permissions`].
     pub fn permissions(&self) -> Vec<&str> {
         self.rights().permissions()
+    }
+
+    /// The organization that this session acts in, with the user's place there now.
+    pub fn org(&self) -> Option<&ActiveOrg> {
+        self.0.authenticated.org.as_ref()
+    }
+
+    /// Refuses unless this session acts in an organization, and the user has `role` there or one above it.
+    pub fn require_org_role(&self, role: OrgRole) -> Result<&ActiveOrg, AuthError> {
+        self.org().filter(|org| org.role >= role).ok_or(AuthError::InsufficientPermissions)
     }
 
     /// Refuses unless the roles allow `permission` and the credential leaves it.

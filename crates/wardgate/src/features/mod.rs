@@ -19,6 +19,8 @@ pub(crate) mod tenants;
 
 pub(crate) mod service_accounts;
 
+pub(crate) mod organizations;
+
 pub(crate) mod principals;
 
 pub(crate) mod api_keys;

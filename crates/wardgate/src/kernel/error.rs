@@ -90,6 +90,21 @@ pub enum AuthError {
     /// The tenant is suspended: nothing of it is answered.
     #[error("tenant suspended")]
     TenantSuspended,
+    /// The token of a mail or an invitation is unknown, used, ended or another's.
+    #[error("invalid token")]
+    InvalidToken,
+    /// An organization keeps an owner.
+    #[error("the last owner stays")]
+    LastOwner,
+    /// The user has made as many organizations as one may.
+    #[error("too many organizations")]
+    TooManyOrganizations,
+    /// The organization has as many members as one may.
+    #[error("too many members")]
+    TooManyMembers,
+    /// The organization has as many open invitations as one may.
+    #[error("too many invitations")]
+    TooManyInvitations,
     /// A tenant has this slug, or had it.
     #[error("slug taken")]
     SlugTaken,

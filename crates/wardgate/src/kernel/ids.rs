@@ -77,7 +77,17 @@ macro_rules! stored_id {
     )+};
 }
 
-stored_id!(TenantId, UserId, ServiceAccountId, SessionId, ApiKeyId, RefreshTokenId, AuditEventId);
+stored_id!(
+    TenantId,
+    UserId,
+    ServiceAccountId,
+    SessionId,
+    ApiKeyId,
+    RefreshTokenId,
+    AuditEventId,
+    OrgId,
+    InvitationId
+);
 
 typed_id!(
     /// A tenant: the isolation boundary that everything else belongs to.
@@ -94,6 +104,14 @@ typed_id!(
 typed_id!(
     /// One API key.
     ApiKeyId, "key"
+);
+typed_id!(
+    /// An organization inside a tenant.
+    OrgId, "org"
+);
+typed_id!(
+    /// One invitation to an organization.
+    InvitationId, "inv"
 );
 typed_id!(
     /// One sign-in on one device; also the family of its refresh tokens.

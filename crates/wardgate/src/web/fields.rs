@@ -8,6 +8,7 @@ use percent_encoding::percent_decode;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
+use crate::kernel::email::Email;
 use crate::kernel::error::{AuthError, FieldFault};
 use crate::kernel::time::Timestamp;
 
@@ -248,6 +249,16 @@ impl Fields {
                 None
             }
         }
+    }
+
+    /// The field `email`; `None` with a fault noted.
+    pub(crate) fn email(&mut self) -> Option<Email> {
+        match self.optional_text("email").map(|text| text.parse()) {
+            Some(Ok(email)) => return Some(email),
+            Some(Err(_)) => self.fault("email", "invalid_email", "is not an e-mail address"),
+            None => self.fault("email", "missing_field", "is required, as a string"),
+        }
+        None
     }
 
     /// A list of texts, absent or present, or `null` for the inner `None`.

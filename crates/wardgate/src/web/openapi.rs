@@ -337,6 +337,15 @@ fn schemas() -> Value {
                 "roles": strings, "created_at": time,
             },
         },
+        "SigningKey": {
+            "type": "object",
+            "required": ["kid", "algorithm", "state", "created_at", "activates_at", "retired_at"],
+            "properties": {
+                "kid": { "type": "string" }, "algorithm": { "type": "string" },
+                "state": { "enum": ["published", "signing", "verifying", "retired"] }, "created_at": time,
+                "activates_at": time, "retired_at": { "type": ["string", "null"], "format": "date-time" },
+            },
+        },
         "JwkSet": { "type": "object", "required": ["keys"], "properties": { "keys": { "type": "array", "items": { "type": "object" } } } },
         "Health": { "type": "object", "required": ["status"], "properties": { "status": { "type": "string" } } },
     })

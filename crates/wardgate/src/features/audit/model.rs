@@ -54,6 +54,9 @@ macro_rules! words {
         pub enum $name { $($(#[$vdoc])* $variant),+ }
 
         impl $name {
+            /// Every one there is.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
             /// The stable word for it.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
@@ -84,6 +87,22 @@ words!(
         RolesChanged = "user.roles_changed",
         /// An administrator made an account that has no password yet.
         UserCreated = "user.created",
+        /// An organization was made.
+        OrganizationCreated = "organization.created",
+        /// An organization got another name.
+        OrganizationUpdated = "organization.updated",
+        /// An organization was removed.
+        OrganizationDeleted = "organization.deleted",
+        /// A member got another place.
+        MembershipChanged = "membership.changed",
+        /// A member left or was removed.
+        MembershipEnded = "membership.ended",
+        /// Somebody was invited to an organization.
+        InvitationCreated = "invitation.created",
+        /// An invitation was taken back.
+        InvitationRevoked = "invitation.revoked",
+        /// Somebody joined an organization.
+        InvitationAccepted = "invitation.accepted",
         /// A tenant was made.
         TenantCreated = "tenant.created",
         /// A tenant's name, picture, settings or host names were changed.
@@ -291,6 +310,24 @@ pub(super) struct Place {
     pub(super) mac: Vec<u8>,
     pub(super) at: Timestamp,
     pub(super) signature: Vec<u8>,
+}
+
+/// How far a sink has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SinkPlace {
+    pub(super) name: String,
+    /// The last record that it took, 0 if none.
+    pub(super) seq: i64,
+    /// In a row.
+    pub(super) failures: i64,
+    /// Not before this.
+    pub(super) due_at: Timestamp,
+}
+
+impl SinkPlace {
+    pub(super) fn beginning(name: String) -> Self {
+        Self { name, seq: 0, failures: 0, due_at: Timestamp::from_millis(0) }
+    }
 }
 
 /// What is wrong at one place of the chain.

@@ -1,22 +1,26 @@
-//! `/admin/users`.
+//! `/admin/users`, and leaving: `DELETE /auth/me` and `/auth/me/export`.
 
 use axum::Extension;
 use axum::extract::{Path, State};
+use axum::response::IntoResponse;
+use http::header::SET_COOKIE;
 use http::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::json;
 
 use super::service::UserChange;
-use crate::authn::CurrentPrincipal;
+use crate::authn::{CurrentPrincipal, CurrentUser};
+use crate::features::api_keys::ApiKeyView;
 use crate::features::password::Account;
-use crate::features::password::http::read_email;
+use crate::features::sessions::http::SessionView;
 use crate::features::users::{NewUser, UserFilter, UserView, check_name};
 use crate::gate::Wardgate;
 use crate::kernel::email::Email;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::UserId;
-use crate::kernel::page::Page;
+use crate::kernel::page::{Page, PageRequest};
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::web::body::Json;
 use crate::web::cursor::PageQuery;
 use crate::web::fields::{Fields, FromFields, Query};
@@ -65,7 +69,7 @@ struct NewAccount {
 
 impl FromFields for NewAccount {
     fn from_fields(fields: &mut Fields) -> Self {
-        let email = read_email(fields);
+        let email = fields.email();
         let name = fields.optional_text("name");
         if let Some(name) = &name {
             fields.note(check_name(name));
@@ -141,6 +145,41 @@ async fn end_sessions(
     Ok(StatusCode::NO_CONTENT)
 }
 
+async fn delete_me(
+    State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
+    current: CurrentUser,
+    Extension(source): Extension<Source>,
+) -> Result<impl IntoResponse, AuthError> {
+    let (id, caller) = (current.user().id, current.caller(source));
+    gate.lifecycle().delete(tenant.id, id, &caller).await?;
+    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, gate.cookie().clear(&tenant.slug))]))
+}
+
+/// Everything about somebody that is theirs to take along (GDPR, article 20), but for what is secret.
+#[derive(Serialize)]
+struct Export {
+    user: UserView,
+    sessions: Vec<SessionView>,
+    api_keys: Vec<ApiKeyView>,
+}
+
+async fn export_me(
+    State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
+    current: CurrentUser,
+) -> Result<axum::Json<Export>, AuthError> {
+    let (user, session) = (current.user(), current.principal().session());
+    let all = PageRequest { limit: PageRequest::MAX_LIMIT, after: None };
+    let (sessions, _) = gate.sessions().list(tenant.id, user.id, all).await?;
+    let (keys, _) = gate.api_keys().list(tenant.id, user.id.into(), all).await?;
+    Ok(axum::Json(Export {
+        user: UserView::new(user, current.roles().names()),
+        sessions: sessions.into_iter().map(|each| SessionView::new(each, session)).collect(),
+        api_keys: keys.into_iter().map(ApiKeyView::from).collect(),
+    }))
+}
+
 pub(crate) fn routes() -> Vec<Route<Wardgate>> {
     let name = json!({ "type": ["string", "null"], "maxLength": 200 });
     let email = json!({ "type": "string", "format": "email" });
@@ -152,7 +191,27 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
         "type": "object", "additionalProperties": false,
         "properties": { "name": name, "is_active": { "type": "boolean" }, "roles": strings() },
     });
+    let exported = json!({ "type": "object", "required": ["user", "sessions", "api_keys"], "properties": {
+        "user": schema("User"), "sessions": { "type": "array", "items": schema("Session") },
+        "api_keys": { "type": "array", "items": schema("ApiKey") },
+    } });
     vec![
+        route(
+            &Method::DELETE,
+            "/auth/me",
+            Access::SteppedUp("profile:write"),
+            delete_me,
+            operation("account", "Remove the own account and all that is of it")
+                .answers_empty(204, "Gone")
+                .refuses(&["last_superadmin"]),
+        ),
+        route(
+            &Method::GET,
+            "/auth/me/export",
+            Access::SteppedUp("profile:read"),
+            export_me,
+            operation("account", "Take along what is known of oneself").answers(200, "Everything", &exported),
+        ),
         route(
             &Method::GET,
             "/admin/users",

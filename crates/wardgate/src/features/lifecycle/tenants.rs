@@ -6,7 +6,9 @@ use super::service::Lifecycle;
 use crate::features::audit::Action;
 use crate::features::roles::Caller;
 use crate::features::tenants::{self, Tenant, check_slug};
-use crate::features::{api_keys, audit, keys, limits, roles, service_accounts, sessions, users};
+use crate::features::{
+    api_keys, audit, keys, limits, organizations, roles, service_accounts, sessions, users,
+};
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::TenantId;
 
@@ -56,7 +58,8 @@ impl Lifecycle {
 
 /// Removes some of what is the tenant's; whether there may be more. What points to others goes before them.
 async fn forget(tx: &mut Tx) -> Result<bool, StoreError> {
-    let removed = api_keys::forget(tx, BATCH).await?
+    let removed = organizations::forget(tx, BATCH).await?
+        + api_keys::forget(tx, BATCH).await?
         + sessions::forget(tx, BATCH).await?
         + roles::forget(tx, BATCH).await?
         + service_accounts::forget(tx, BATCH).await?

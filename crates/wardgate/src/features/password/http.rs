@@ -27,7 +27,7 @@ struct Registration {
 
 impl FromFields for Registration {
     fn from_fields(fields: &mut Fields) -> Self {
-        let email = read_email(fields);
+        let email = fields.email();
         let password = fields.text("password");
         let name = fields.optional_text("name");
         if let Some(name) = &name {
@@ -35,19 +35,6 @@ impl FromFields for Registration {
         }
         Self { email, password, name }
     }
-}
-
-/// Reads the field `email`; `None` with a fault noted.
-pub(crate) fn read_email(fields: &mut Fields) -> Option<Email> {
-    let text = fields.optional_text("email");
-    match text {
-        Some(text) => match text.parse() {
-            Ok(email) => return Some(email),
-            Err(_) => fields.fault("email", "invalid_email", "is not an e-mail address"),
-        },
-        None => fields.fault("email", "missing_field", "is required, as a string"),
-    }
-    None
 }
 
 async fn register(

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::model::Holder;
 use crate::authn::{CurrentPrincipal, CurrentUser};
 use crate::features::audit::Actor;
+use crate::features::organizations::ActiveOrg;
 use crate::features::roles::Limit;
 use crate::features::service_accounts::ServiceAccountView;
 use crate::features::users::{UserView, check_name};
@@ -38,12 +39,14 @@ struct Me {
     holder: HolderView,
     permissions: Vec<String>,
     tenant: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    org: Option<ActiveOrg>,
 }
 
 impl Me {
     fn new(tenant: &CurrentTenant, current: &CurrentPrincipal, holder: HolderView) -> Self {
         let permissions = current.permissions().into_iter().map(str::to_owned).collect();
-        Self { holder, permissions, tenant: tenant.slug.to_string() }
+        Self { holder, permissions, tenant: tenant.slug.to_string(), org: current.org().cloned() }
     }
 }
 
@@ -103,6 +106,9 @@ async fn verify(tenant: CurrentTenant, current: CurrentPrincipal) -> (HeaderMap,
     }
     say("x-auth-roles", &current.roles().names().join(","));
     say("x-auth-tenant", &tenant.slug);
+    if let Some(org) = current.org() {
+        say("x-auth-org", &org.id.to_string());
+    }
     // Always there where there is a limit: its absence means that the roles alone count.
     if current.rights().limit != Limit::Nothing {
         say("x-auth-scope", &current.permissions().join(" "));

@@ -7,7 +7,6 @@ use http::header::CONTENT_SECURITY_POLICY;
 use http::{HeaderValue, Method, StatusCode};
 use serde::Serialize;
 
-use crate::features::password::http::read_email;
 use crate::features::users::{NewUser, UserView};
 use crate::gate::Wardgate;
 use crate::kernel::email::Email;
@@ -27,7 +26,7 @@ struct SetupRequest {
 
 impl FromFields for SetupRequest {
     fn from_fields(fields: &mut Fields) -> Self {
-        Self { token: fields.text("token"), email: read_email(fields), password: fields.text("password") }
+        Self { token: fields.text("token"), email: fields.email(), password: fields.text("password") }
     }
 }
 

@@ -15,11 +15,12 @@ use crate::features::api_keys;
 use crate::features::audit::{self, Action, Actor, Audit};
 use crate::features::keys::{self, Keys, Verified};
 use crate::features::limits::{Limits, Route};
+use crate::features::organizations;
 use crate::features::principals::{self, Authenticated};
 use crate::features::roles;
 use crate::features::sessions::{self, EndReason, Session};
 use crate::kernel::error::AuthError;
-use crate::kernel::ids::{AccessTokenId, ApiKeyId, RefreshTokenId, SessionId, TenantId};
+use crate::kernel::ids::{AccessTokenId, ApiKeyId, OrgId, RefreshTokenId, SessionId, TenantId};
 use crate::kernel::principal::{Principal, Subject, Via};
 use crate::kernel::source::Source;
 use crate::kernel::tenant::CurrentTenant;
@@ -72,7 +73,11 @@ pub(crate) async fn issue(tx: &mut Tx, session: Session, first: &FirstToken) -> 
 /// Reads roles and signing key as they are in this transaction.
 pub(super) async fn grant(tx: &mut Tx, session: Session, now: Timestamp) -> Result<Grant, AuthError> {
     let roles = roles::of(tx, session.user.into()).await?;
-    Ok(Grant { session, roles, kid: signing_kid(tx, now).await? })
+    let org = match session.org {
+        Some(org) => organizations::active(tx, org, session.user).await?.map(|org| org.id),
+        None => None,
+    };
+    Ok(Grant { session, roles, org, kid: signing_kid(tx, now).await? })
 }
 
 async fn signing_kid(tx: &mut Tx, now: Timestamp) -> Result<String, AuthError> {
@@ -139,6 +144,7 @@ impl Tokens {
                 client_id: session.client_id.clone(),
                 scope: session.scope.clone(),
                 roles: grant.roles.names(),
+                org: grant.org,
                 ends: Some(session.expires_at),
             },
         )
@@ -162,6 +168,7 @@ impl Tokens {
             scope: claimed.scope,
             roles: claimed.roles,
             tenant: tenant.slug.to_string(),
+            org: claimed.org.map(|org| org.to_string()),
         }
     }
 
@@ -222,6 +229,7 @@ impl Tokens {
                 client_id: FIRST_PARTY.to_owned(),
                 scope: Some(current.rights.permissions().join(" ")),
                 roles: current.rights.roles.names(),
+                org: None,
                 ends,
             },
         );
@@ -269,6 +277,7 @@ struct Claimed {
     client_id: String,
     scope: Option<String>,
     roles: Vec<String>,
+    org: Option<OrgId>,
     ends: Option<Timestamp>,
 }
 

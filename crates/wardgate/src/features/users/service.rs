@@ -1,5 +1,6 @@
 //! Reads and changes users.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use wardgate_store::{StoreError, Tx};
@@ -32,6 +33,15 @@ pub(crate) async fn lock(tx: &mut Tx, id: UserId) -> Result<(), StoreError> {
 /// The user, if there is one.
 pub(crate) async fn find(tx: &mut Tx, id: UserId) -> Result<Option<User>, StoreError> {
     store::by_id(tx, id).await
+}
+
+/// Those of a page of users that are there, eight a query.
+pub(crate) async fn find_all(tx: &mut Tx, ids: &[UserId]) -> Result<HashMap<UserId, User>, StoreError> {
+    let mut found = HashMap::with_capacity(ids.len());
+    for some in ids.chunks(8) {
+        found.extend(store::by_eight(tx, some).await?.into_iter().map(|user| (user.id, user)));
+    }
+    Ok(found)
 }
 
 /// The user that a typed identifier names, however it is spelled (S-014).
