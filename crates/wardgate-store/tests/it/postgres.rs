@@ -262,7 +262,7 @@ async fn every_connection_has_timeouts_and_the_url_may_set_others() {
 async fn a_statement_without_end_is_given_up() {
     const ENDLESS: GlobalSql = global_sql!("SELECT 'never' FROM pg_sleep(3600)");
     let Some(scratch) = on_postgres().await else { return };
-    let db = open_with(&scratch, "-c statement_timeout=10ms").await;
+    let db = open_with(&scratch, "-c statement_timeout=500ms").await;
     let given_up: Result<(String,), StoreError> =
         db.write_global((), |tx, ()| Box::pin(async move { tx.one(ENDLESS, &params![]).await })).await;
     assert!(
@@ -305,15 +305,15 @@ async fn a_migration_takes_the_time_it_takes() {
     const SLOW: Migration = Migration {
         version: 3,
         name: "slow",
-        sql: "CREATE TABLE slow AS SELECT current_setting('lock_timeout') AS lock_timeout FROM pg_sleep(0.05);",
+        sql: "CREATE TABLE slow AS SELECT current_setting('lock_timeout') AS lock_timeout FROM pg_sleep(0.6);",
     };
     const LOCK_TIMEOUT_THEN: GlobalSql = global_sql!("SELECT lock_timeout FROM slow");
     let Some(scratch) = on_postgres().await else { return };
-    let db = open_with(&scratch, "-c statement_timeout=10ms -c lock_timeout=10ms").await;
+    let db = open_with(&scratch, "-c statement_timeout=500ms -c lock_timeout=10ms").await;
     db.migrate(&[NOTES, LINKS, SLOW]).await.unwrap();
     let then: Result<(String,), StoreError> = db
         .lookup_global((), |tx, ()| Box::pin(async move { tx.one(LOCK_TIMEOUT_THEN, &params![]).await }))
         .await;
     assert_eq!(then, Ok(("0".to_owned(),)));
-    assert_eq!(timeouts(&db).await, ("10ms".to_owned(), "10ms".to_owned()), "afterwards they hold again");
+    assert_eq!(timeouts(&db).await, ("500ms".to_owned(), "10ms".to_owned()), "afterwards they hold again");
 }
