@@ -182,7 +182,8 @@ async fn a_lookup_that_opens_a_transaction_pins_nobody_to_its_state_on_sqlite() 
                 })
             })
             .await;
-        assert_eq!(count, Ok((0,)));
+        // It runs in one already, which ends with it.
+        assert!(matches!(count, Err(StoreError::Internal(_))), "{count:?}");
         add_note(db, A, "a", 1).await.unwrap();
         assert_eq!(number(db, A, "a").await, Some(1));
     }
