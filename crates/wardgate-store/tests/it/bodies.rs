@@ -167,23 +167,26 @@ async fn a_read_sees_one_state_and_a_lookup_the_latest() {
 
 #[tokio::test]
 async fn a_lookup_that_opens_a_transaction_pins_nobody_to_its_state_on_sqlite() {
-    // The lookup is in one already, and the body ends it.
     const COMMIT: GlobalSql = global_sql!("COMMIT");
     const BEGIN: GlobalSql = global_sql!("BEGIN");
     const COUNT: GlobalSql = global_sql!("SELECT count(*) FROM notes");
     for scratch in engines().await.into_iter().filter(|scratch| is_sqlite(scratch.db())) {
         let db = scratch.db();
-        let count: Result<(i64,), StoreError> = db
-            .lookup_global((), |tx, ()| {
+        let counted = async |before: &'static [GlobalSql]| -> Result<(i64,), StoreError> {
+            db.lookup_global(before, |tx, before| {
                 Box::pin(async move {
-                    tx.all::<(i64,)>(COMMIT, &params![]).await?;
-                    tx.all::<(i64,)>(BEGIN, &params![]).await?;
+                    for statement in *before {
+                        tx.all::<(i64,)>(*statement, &params![]).await?;
+                    }
                     tx.one(COUNT, &params![]).await
                 })
             })
-            .await;
-        // It runs in one already, which ends with it.
-        assert!(matches!(count, Err(StoreError::Internal(_))), "{count:?}");
+            .await
+        };
+        // It runs in one already: a second is refused, unless the body ends the first.
+        let refused = counted(&[BEGIN]).await;
+        assert!(matches!(refused, Err(StoreError::Internal(_))), "{refused:?}");
+        assert_eq!(counted(&[COMMIT, BEGIN]).await, Ok((0,)));
         add_note(db, A, "a", 1).await.unwrap();
         assert_eq!(number(db, A, "a").await, Some(1));
     }
