@@ -34,6 +34,7 @@ CREATE TABLE invitations (
     email TEXT NOT NULL,
     email_normalized TEXT NOT NULL,
     role TEXT NOT NULL,
+    invited_by {id} NOT NULL,
     digest {bytes} NOT NULL,
     created_at {time} NOT NULL,
     expires_at {time} NOT NULL,

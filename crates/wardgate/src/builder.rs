@@ -401,7 +401,7 @@ impl Builder {
             roles: CustomRoles::new(Arc::clone(env), Arc::clone(&audit)),
             service_accounts: ServiceAccounts::new(Arc::clone(env), Arc::clone(&audit)),
             users: Users::new(Arc::clone(env), Arc::clone(&audit)),
-            organizations: Organizations::new(Arc::clone(env), Arc::clone(&audit)),
+            organizations: Organizations::new(Arc::clone(env), Arc::clone(&audit), Arc::clone(&limits)),
             api_keys: ApiKeys::new(Arc::clone(env), Arc::clone(&audit), Arc::clone(&limits)),
             sessions: Sessions::new(
                 Arc::clone(env),

@@ -106,7 +106,9 @@ impl CurrentPrincipal {
     }
 
     /// Refuses unless this session acts in an organization, and the user has `role` there or one above it.
+    /// A credential that is limited must leave `organizations:read`.
     pub fn require_org_role(&self, role: OrgRole) -> Result<&ActiveOrg, AuthError> {
+        self.require_permission("organizations:read")?;
         self.org().filter(|org| org.role >= role).ok_or(AuthError::InsufficientPermissions)
     }
 

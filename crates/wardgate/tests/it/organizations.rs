@@ -234,3 +234,52 @@ async fn a_user_makes_a_hundred_organizations_also_by_requests_at_once() {
     assert_eq!([&a, &b, &c].iter().filter(|reply| reply.status == 201).count(), 2);
     more("x4").await.refused(409, "too_many_organizations");
 }
+
+#[tokio::test]
+async fn an_invitation_is_worth_no_more_than_its_sender() {
+    // S-106
+    let t = TestGate::new().await;
+    let (ann, bob, eve) =
+        (t.user("ann").signed_in().await, t.user("bob").signed_in().await, t.user("eve").signed_in().await);
+    let org = make(&ann, "acme").await;
+    join(&ann, &org, &bob, "admin").await;
+    let token = invite(&bob, &org, &eve.email, "admin").send().await.expect(201).str("token");
+    ann.request("PATCH", &member(&org, &bob)).json(&json!({ "role": "member" })).send().await.expect(204);
+    accept(&eve, &token).await.refused(400, "invalid_token");
+    ann.request("PATCH", &member(&org, &bob)).json(&json!({ "role": "admin" })).send().await.expect(204);
+    // An owner's invitation is not an admin's to take back or to replace.
+    let owners = invite(&ann, &org, &eve.email, "owner").send().await.expect(201);
+    invite(&bob, &org, &eve.email, "member").send().await.refused(403, "insufficient_permissions");
+    let path = format!("/auth/orgs/{org}/invitations/{}", owners.str("id"));
+    bob.request("DELETE", &path).send().await.refused(403, "insufficient_permissions");
+    accept(&eve, &owners.str("token")).await.expect(200);
+}
+
+#[tokio::test]
+async fn an_organization_never_loses_its_owner_with_an_account() {
+    let t = TestGate::new().await;
+    let (ann, bob, cat) =
+        (t.user("ann").signed_in().await, t.user("bob").signed_in().await, t.user("cat").signed_in().await);
+    let org = make(&ann, "acme").await;
+    let alone = make(&ann, "alone").await;
+    t.tick();
+    join(&ann, &org, &cat, "member").await;
+    t.tick();
+    join(&ann, &org, &bob, "admin").await;
+    ann.request("DELETE", "/auth/me").send().await.expect(204);
+    assert_eq!(bob.get(&format!("/auth/orgs/{org}")).send().await.expect(200).body["role"], "owner");
+    t.delete(bob.id).await.unwrap();
+    assert_eq!(cat.get(&format!("/auth/orgs/{org}")).send().await.expect(200).body["role"], "owner");
+    // What nobody belonged to any more is gone, and its name is free.
+    assert_ne!(make(&cat, "alone").await, alone);
+}
+
+#[tokio::test]
+async fn a_credential_that_leaves_organizations_out_is_no_owner() {
+    let t = TestGate::new().await;
+    let ann = t.user("ann").signed_in().await;
+    make(&ann, "acme").await;
+    let form = format!("username={}&password=correct+horse+battery+staple&scope=profile%3Aread", ann.email);
+    let narrow = t.post("/auth/login").form(&form).send().await.expect(200).str("access_token");
+    t.get("/auth/orgs").bearer(&narrow).send().await.refused(403, "insufficient_scope");
+}

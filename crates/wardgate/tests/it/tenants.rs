@@ -113,6 +113,8 @@ async fn the_id_of_another_tenants_object_is_the_same_404_as_a_random_one() {
     let key =
         t.post("/t/acme/auth/api-keys").bearer(&victim).json(&json!({ "name": "k" })).send().await.str("id");
     let robot = root.post(&format!("/admin/tenants/{id}/service-accounts")).json(&json!({ "name": "robot" }));
+    let org = json!({ "slug": "org", "name": "Org" });
+    let org = t.post("/t/acme/auth/orgs").bearer(&victim).json(&org).send().await.expect(201).str("id");
     let robot = robot.send().await.expect(201).str("id");
     let mut tried = 0;
     for endpoint in Wardgate::endpoints() {
@@ -121,11 +123,19 @@ async fn the_id_of_another_tenants_object_is_the_same_404_as_a_random_one() {
             path if path.starts_with("/admin/users/{id}") => &victim_id,
             path if path.starts_with("/admin/service-accounts/{id}") => &robot,
             path if path.starts_with("/auth/sessions/{id}") => &session,
+            path if path.starts_with("/auth/orgs/{id}") => &org,
             path if path.starts_with("/auth/api-keys/{id}") && !path.ends_with("/token") => &key,
             _ => continue,
         };
         let foreign = endpoint.path.replace("{id}", own).replace("{key}", &key);
+        let foreign = foreign
+            .replace("{user}", &victim_id)
+            .replace("{invitation}", "inv_00000000000070008000000000000000");
         let body = match (endpoint.method.as_str(), endpoint.path) {
+            ("PATCH", path) if path.ends_with("/members/{user}") => Some(json!({ "role": "member" })),
+            ("POST", path) if path.ends_with("/invitations") => {
+                Some(json!({ "email": "x@example.com", "role": "member" }))
+            }
             ("PATCH", _) => Some(json!({ "name": "x" })),
             ("POST", path) if path.ends_with("/api-keys") => Some(json!({ "name": "x" })),
             _ => None,
@@ -352,6 +362,8 @@ async fn a_deleted_tenant_leaves_no_row_and_its_slug_is_never_used_again() {
         .send()
         .await
         .expect(201);
+    let org = json!({ "slug": "org", "name": "Org" });
+    t.post("/t/acme/auth/orgs").bearer(&token).json(&org).send().await.expect(201);
     t.gate.tend().await.unwrap();
     let tenant: TenantId = id.parse().unwrap();
     let rows = async || {

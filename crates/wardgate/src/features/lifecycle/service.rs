@@ -8,6 +8,7 @@ use crate::environment::Environment;
 use crate::features::api_keys;
 use crate::features::audit::{self, Action, Audit};
 use crate::features::keys::Keys;
+use crate::features::organizations;
 use crate::features::password::Account;
 use crate::features::roles::{self, Authority, BuiltinRole, Caller};
 use crate::features::sessions::{self, EndReason};
@@ -90,6 +91,7 @@ impl Lifecycle {
                 Box::pin(async move {
                     take(tx, *user, authority).await?;
                     keep_a_superadmin(tx, *user).await?;
+                    organizations::leave_all(tx, *user).await?;
                     roles::take_all(tx, (*user).into()).await?;
                     api_keys::end_all_of(tx, (*user).into()).await?;
                     users::delete(tx, *user).await?;

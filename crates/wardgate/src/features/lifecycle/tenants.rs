@@ -12,6 +12,9 @@ use crate::features::{
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::TenantId;
 
+/// As [`BATCH`], of what takes many other rows along.
+const FEW: i64 = 10;
+
 /// Rows of one table removed in one transaction: no body may keep the writer longer than its neighbours can wait.
 const BATCH: i64 = 500;
 
@@ -58,7 +61,7 @@ impl Lifecycle {
 
 /// Removes some of what is the tenant's; whether there may be more. What points to others goes before them.
 async fn forget(tx: &mut Tx) -> Result<bool, StoreError> {
-    let removed = organizations::forget(tx, BATCH).await?
+    let removed = organizations::forget(tx, FEW).await?
         + api_keys::forget(tx, BATCH).await?
         + sessions::forget(tx, BATCH).await?
         + roles::forget(tx, BATCH).await?

@@ -1,13 +1,15 @@
 //! Invitations: bound to an address, good once, for a week.
 
-use wardgate_crypto::OpaqueToken;
+use wardgate_crypto::{Digest, OpaqueToken};
 use zeroize::Zeroizing;
 
-use super::model::{Deed, INVITATION_LIFE, Invitation, MAX_INVITATIONS, MAX_MEMBERS, Membership, OrgRole};
+use super::model::{
+    Deed, INVITATION_LIFE, Invitation, MAX_INVITATIONS, MAX_MEMBERS, Membership, OrgRole, may,
+};
 use super::service::{Organizations, lock, place};
 use super::store;
 use crate::features::audit::{self, Action};
-use crate::features::users::User;
+use crate::features::users::{self, User};
 use crate::kernel::email::Email;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{InvitationId, OrgId, TenantId, UserId};
@@ -48,10 +50,14 @@ impl Organizations {
                 let (org, user, invitation, email, digest, entry) = input;
                 lock(tx, *org).await?;
                 place(tx, *org, *user, Deed::Invite(invitation.role)).await?;
+                // Taking the place of one is taking it back.
+                if let Some(role) = store::place_by_email(tx, *org, email.normalized()).await? {
+                    place(tx, *org, *user, Deed::Invite(role)).await?;
+                }
                 if store::count_invitations(tx, *org, invitation.created_at).await? >= MAX_INVITATIONS {
                     return Err(AuthError::TooManyInvitations);
                 }
-                store::invite(tx, *org, invitation, email, *digest).await?;
+                store::invite(tx, *org, invitation, email, *user, *digest).await?;
                 audit::record(tx, entry).await?;
                 Ok(invitation.clone())
             })
@@ -93,6 +99,8 @@ impl Organizations {
         let taken = self.env.db.write(tenant.into(), (org, user, id, entry), |tx, (org, user, id, entry)| {
             Box::pin(async move {
                 place(tx, *org, *user, Deed::Invitations).await?;
+                let role = store::place_by_id(tx, *org, *id).await?.ok_or(AuthError::NotFound)?;
+                place(tx, *org, *user, Deed::Invite(role)).await?;
                 if !store::uninvite(tx, *org, *id).await? {
                     return Err(AuthError::NotFound);
                 }
@@ -113,16 +121,40 @@ impl Organizations {
         token: &str,
         source: &Source,
     ) -> Result<Membership, AuthError> {
-        let digest = OpaqueToken::parse(PREFIX, token).ok_or(AuthError::InvalidToken)?.digest();
+        self.limits.admit_token(tenant, source)?;
+        let joined = match OpaqueToken::parse(PREFIX, token) {
+            Some(token) => self.join(tenant, user, token.digest(), source).await,
+            None => Err(AuthError::InvalidToken),
+        };
+        if matches!(joined, Err(AuthError::InvalidToken)) {
+            self.limits.note_bad_token(tenant, "invitation", source);
+        }
+        joined
+    }
+
+    async fn join(
+        &self,
+        tenant: TenantId,
+        user: &User,
+        digest: Digest,
+        source: &Source,
+    ) -> Result<Membership, AuthError> {
         let (audit, source) = (std::sync::Arc::clone(&self.audit), source.clone());
         let input = (user.clone(), digest, self.env.now(), audit, source);
         let accepted = self.env.db.write(tenant.into(), input, |tx, (user, digest, now, audit, source)| {
             Box::pin(async move {
+                users::lock(tx, user.id).await?;
+                users::find(tx, user.id).await?.ok_or(AuthError::InvalidToken)?;
                 let offer = store::offer(tx, *digest, *now).await?.ok_or(AuthError::InvalidToken)?;
                 if offer.email_normalized != user.email.normalized() {
                     return Err(AuthError::InvalidToken);
                 }
                 lock(tx, offer.org).await?;
+                // Whoever was removed or demoted since has nothing to give any more (S-106).
+                let inviter = store::membership(tx, offer.org, offer.invited_by).await?;
+                if !inviter.is_some_and(|inviter| may(inviter.role, Deed::Invite(offer.role))) {
+                    return Err(AuthError::InvalidToken);
+                }
                 if !store::take(tx, *digest).await? {
                     return Err(AuthError::InvalidToken);
                 }

@@ -10,6 +10,7 @@ use super::model::{
 use super::store;
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit, Entry};
+use crate::features::limits::Limits;
 use crate::features::users::{self, User};
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{OrgId, TenantId, UserId};
@@ -21,6 +22,7 @@ use crate::kernel::time::Timestamp;
 pub struct Organizations {
     pub(super) env: Arc<Environment>,
     pub(super) audit: Arc<Audit>,
+    pub(super) limits: Arc<Limits>,
 }
 
 /// A member with their place.
@@ -37,6 +39,19 @@ pub struct Seat {
 /// Removes some of what is the tenant's, as when it goes; how many rows.
 pub(crate) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
     store::forget(tx, limit).await
+}
+
+/// Sees to it that no organization is left without an owner when the user goes: the admin or member who has been there
+/// longest takes over, and where there is nobody else the organization goes as well.
+pub(crate) async fn leave_all(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
+    for org in store::sole_owned(tx, user).await? {
+        lock(tx, org).await?;
+        match store::heir(tx, org, user).await? {
+            Some(heir) => store::set_role(tx, org, heir, OrgRole::Owner).await?,
+            None => store::delete(tx, org).await?,
+        }
+    }
+    Ok(())
 }
 
 /// The user's place in the organization now; `None` if they have none.
@@ -71,8 +86,8 @@ async fn keep_an_owner(tx: &mut Tx, org: OrgId, leaving: OrgRole) -> Result<(), 
 }
 
 impl Organizations {
-    pub(crate) fn new(env: Arc<Environment>, audit: Arc<Audit>) -> Self {
-        Self { env, audit }
+    pub(crate) fn new(env: Arc<Environment>, audit: Arc<Audit>, limits: Arc<Limits>) -> Self {
+        Self { env, audit, limits }
     }
 
     pub(super) fn entry(&self, user: UserId, action: Action, org: OrgId, source: &Source) -> Entry {
@@ -174,6 +189,7 @@ impl Organizations {
         let entry = self.entry(user, Action::OrganizationDeleted, org, source);
         let deleted = self.env.db.write(tenant.into(), (org, user, entry), |tx, (org, user, entry)| {
             Box::pin(async move {
+                lock(tx, *org).await?;
                 place(tx, *org, *user, Deed::Delete).await?;
                 store::delete(tx, *org).await?;
                 Ok(audit::record(tx, entry).await?)

@@ -52,9 +52,10 @@ const MOVE: Sql =
     sql!("UPDATE memberships SET role = $4 WHERE tenant_id = $1 AND org_id = $2 AND user_id = $3");
 const PART: Sql = sql!("DELETE FROM memberships WHERE tenant_id = $1 AND org_id = $2 AND user_id = $3");
 const INVITE: Sql = sql!(
-    "INSERT INTO invitations (tenant_id, id, org_id, email, email_normalized, role, digest, created_at, expires_at) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (tenant_id, org_id, email_normalized) DO UPDATE \
-     SET id = excluded.id, email = excluded.email, role = excluded.role, digest = excluded.digest, \
+    "INSERT INTO invitations (tenant_id, id, org_id, email, email_normalized, role, invited_by, digest, created_at, expires_at) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (tenant_id, org_id, email_normalized) DO UPDATE \
+     SET id = excluded.id, email = excluded.email, role = excluded.role, invited_by = excluded.invited_by, \
+     digest = excluded.digest, \
      created_at = excluded.created_at, expires_at = excluded.expires_at"
 );
 const INVITATIONS: Sql = sql!(
@@ -66,11 +67,26 @@ const COUNT_INVITATIONS: Sql = sql!(
     "SELECT tenant_id, COUNT(*) FROM invitations WHERE tenant_id = $1 AND org_id = $2 GROUP BY tenant_id"
 );
 const INVITATION: Sql = sql!(
-    "SELECT tenant_id, org_id, email_normalized, role FROM invitations \
+    "SELECT tenant_id, org_id, email_normalized, role, invited_by FROM invitations \
      WHERE tenant_id = $1 AND digest = $2 AND expires_at > $3"
 );
 const TAKE: Sql = sql!("DELETE FROM invitations WHERE tenant_id = $1 AND digest = $2");
 const UNINVITE: Sql = sql!("DELETE FROM invitations WHERE tenant_id = $1 AND org_id = $2 AND id = $3");
+const PLACE_BY_ID: Sql =
+    sql!("SELECT tenant_id, role FROM invitations WHERE tenant_id = $1 AND org_id = $2 AND id = $3");
+const PLACE_BY_EMAIL: Sql = sql!(
+    "SELECT tenant_id, role FROM invitations WHERE tenant_id = $1 AND org_id = $2 AND email_normalized = $3"
+);
+const SOLE_OWNED: Sql = sql!(
+    "SELECT m.tenant_id, m.org_id FROM memberships m WHERE m.tenant_id = $1 AND m.user_id = $2 AND m.role = 'owner' \
+     AND NOT EXISTS (SELECT 1 FROM memberships o WHERE o.tenant_id = $1 AND o.org_id = m.org_id \
+     AND o.role = 'owner' AND o.user_id <> $2)"
+);
+// "admin" stands before "member" in the alphabet too.
+const HEIR: Sql = sql!(
+    "SELECT tenant_id, user_id FROM memberships WHERE tenant_id = $1 AND org_id = $2 AND user_id <> $3 \
+     ORDER BY role, created_at, user_id LIMIT 1"
+);
 const CLEAR_ENDED: Sql =
     sql!("DELETE FROM invitations WHERE tenant_id = $1 AND org_id = $2 AND expires_at <= $3");
 
@@ -109,11 +125,17 @@ pub(super) struct Offer {
     pub(super) org: OrgId,
     pub(super) email_normalized: String,
     pub(super) role: OrgRole,
+    pub(super) invited_by: UserId,
 }
 
 impl FromRow for Offer {
     fn from_row(row: &Row<'_>) -> Result<Self, StoreError> {
-        Ok(Self { org: row.get(0)?, email_normalized: row.get(1)?, role: role(&row.get::<String>(2)?)? })
+        Ok(Self {
+            org: row.get(0)?,
+            email_normalized: row.get(1)?,
+            role: role(&row.get::<String>(2)?)?,
+            invited_by: row.get(3)?,
+        })
     }
 }
 
@@ -206,13 +228,23 @@ pub(super) async fn invite(
     org: OrgId,
     invitation: &Invitation,
     email: &Email,
+    invited_by: UserId,
     digest: Digest,
 ) -> Result<(), StoreError> {
     let digest = StoredDigest(digest);
     let (id, role) = (invitation.id, invitation.role.as_str());
     let (written, normalized) = (email.as_str(), email.normalized());
-    let row =
-        params![id, org, written, normalized, role, digest, invitation.created_at, invitation.expires_at];
+    let row = params![
+        id,
+        org,
+        written,
+        normalized,
+        role,
+        invited_by,
+        digest,
+        invitation.created_at,
+        invitation.expires_at
+    ];
     tx.exec(INVITE, &row).await.map(drop)
 }
 
@@ -235,6 +267,38 @@ pub(super) async fn count_invitations(tx: &mut Tx, org: OrgId, now: Timestamp) -
 
 pub(super) async fn offer(tx: &mut Tx, digest: Digest, now: Timestamp) -> Result<Option<Offer>, StoreError> {
     tx.opt(INVITATION, &params![StoredDigest(digest), now]).await
+}
+
+/// The place that an invitation gives.
+pub(super) async fn place_by_id(
+    tx: &mut Tx,
+    org: OrgId,
+    id: InvitationId,
+) -> Result<Option<OrgRole>, StoreError> {
+    let row: Option<(String,)> = tx.opt(PLACE_BY_ID, &params![org, id]).await?;
+    row.map(|(word,)| role(&word)).transpose()
+}
+
+/// The place that the address's invitation gives, if it has one.
+pub(super) async fn place_by_email(
+    tx: &mut Tx,
+    org: OrgId,
+    normalized: &str,
+) -> Result<Option<OrgRole>, StoreError> {
+    let row: Option<(String,)> = tx.opt(PLACE_BY_EMAIL, &params![org, normalized]).await?;
+    row.map(|(word,)| role(&word)).transpose()
+}
+
+/// The organizations that have no other owner.
+pub(super) async fn sole_owned(tx: &mut Tx, user: UserId) -> Result<Vec<OrgId>, StoreError> {
+    let rows: Vec<(OrgId,)> = tx.all(SOLE_OWNED, &params![user]).await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Who comes after an owner: the admin who has been there longest, else the member.
+pub(super) async fn heir(tx: &mut Tx, org: OrgId, leaving: UserId) -> Result<Option<UserId>, StoreError> {
+    let row: Option<(UserId,)> = tx.opt(HEIR, &params![org, leaving]).await?;
+    Ok(row.map(|(id,)| id))
 }
 
 /// Says whether this call used it up.
