@@ -95,7 +95,7 @@ type Inner = (Wardgate, Router);
 
 /// `/t/{slug}/…`
 async fn below_slug(State((gate, inner)): State<Inner>, mut request: Request) -> Response {
-    let path = request.uri().path().trim_start_matches("/t/");
+    let path = request.uri().path().strip_prefix("/t/").unwrap_or_default();
     let (slug, rest) = path.split_once('/').unwrap_or((path, ""));
     match gate.tenants().by_slug(slug).await {
         Ok(tenant) => {
@@ -109,7 +109,7 @@ async fn below_slug(State((gate, inner)): State<Inner>, mut request: Request) ->
 
 /// `/admin/tenants/{id}/…`: what an administrator of that tenant would ask for at `/admin/…`.
 async fn below_id(State((gate, inner)): State<Inner>, mut request: Request) -> Response {
-    let path = request.uri().path().trim_start_matches("/admin/tenants/");
+    let path = request.uri().path().strip_prefix("/admin/tenants/").unwrap_or_default();
     let (id, rest) = path.split_once('/').unwrap_or((path, ""));
     let of_tenants = rest.split('/').next() == Some("tenants");
     let tenant = match id.parse() {

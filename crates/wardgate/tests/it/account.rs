@@ -168,6 +168,9 @@ async fn one_takes_ones_data_along_and_leaves() {
         (&json!(true), &json!("mine"))
     );
     assert!(!taken.text.contains(&key.str("key")[40..]));
+    let by_key = |method: &str, path: &str| t.request(method, path).header("x-api-key", key.str("key"));
+    by_key("DELETE", "/auth/me").send().await.refused(403, "insufficient_permissions");
+    by_key("GET", "/auth/me/export").send().await.refused(403, "insufficient_permissions");
     alice.request("DELETE", "/auth/me").send().await.expect(204);
     alice.me().await.refused(401, "invalid_credential");
     t.get("/auth/me").header("x-api-key", key.str("key")).send().await.refused(403, "invalid_api_key");

@@ -151,6 +151,8 @@ async fn delete_me(
     current: CurrentUser,
     Extension(source): Extension<Source>,
 ) -> Result<impl IntoResponse, AuthError> {
+    // A key is for the application's work: what its owner is asks for the owner (S-061).
+    current.principal().session().ok_or(AuthError::InsufficientPermissions)?;
     let (id, caller) = (current.user().id, current.caller(source));
     gate.lifecycle().delete(tenant.id, id, &caller).await?;
     Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, gate.cookie().clear(&tenant.slug))]))
@@ -169,7 +171,8 @@ async fn export_me(
     tenant: CurrentTenant,
     current: CurrentUser,
 ) -> Result<axum::Json<Export>, AuthError> {
-    let (user, session) = (current.user(), current.principal().session());
+    let session = Some(current.principal().session().ok_or(AuthError::InsufficientPermissions)?);
+    let user = current.user();
     let all = PageRequest { limit: PageRequest::MAX_LIMIT, after: None };
     let (sessions, _) = gate.sessions().list(tenant.id, user.id, all).await?;
     let (keys, _) = gate.api_keys().list(tenant.id, user.id.into(), all).await?;
