@@ -113,6 +113,7 @@ fn no_secret_is_in_the_log_the_audit_records_an_error_or_the_database() {
     keys(&mut c, &access);
     browser(&mut c, &password);
     administration(&mut c);
+    invitations(&mut c, &access);
     leaving(&mut c);
     internal_errors(&mut c, folder.path(), &password, &access);
     let new = c.add("canary-another-password-of-ada");
@@ -132,6 +133,7 @@ fn no_secret_is_in_the_log_the_audit_records_an_error_or_the_database() {
     c.absent_from(&log.join("\n"), "the log");
     let audit = stdout(&run(folder.path(), &["audit", "export"]));
     assert!(audit.lines().count() > 20 && audit.contains("api_key.exchanged"), "{audit}");
+    assert!(audit.contains("invitation.accepted"), "{audit}");
     c.absent_from(&audit, "the audit log");
     let stored = database(folder.path());
     assert!(stored.contains("ada@example.com"), "what is stored can be found");
@@ -259,6 +261,43 @@ fn administration(c: &mut Canaries<'_>) {
     let audit = c.get("/admin/audit?limit=200", &root);
     expect(&audit, 200);
     c.absent_from(&audit.body.to_string(), "GET /admin/audit");
+}
+
+/// Into an organization, for whoever has the token and the address.
+fn invitations(c: &mut Canaries<'_>, access: &str) {
+    let authorization = bearer(access);
+    let ada = [("authorization", authorization.as_str())];
+    let made = c.post("/auth/orgs", &ada, &json!({ "slug": "engines", "name": "Engines" }));
+    expect(&made, 201);
+    let path = format!("/auth/orgs/{}/invitations", made.body["id"].as_str().unwrap());
+    let invite = json!({ "email": "root@example.com", "role": "member" });
+    let invited = c.post(&path, &ada, &invite);
+    expect(&invited, 201);
+    let ended = c.take(&invited, "token");
+    let invited = c.post(&path, &ada, &invite);
+    expect(&invited, 201);
+    let token = c.take(&invited, "token");
+    let list = c.get(&path, &ada);
+    expect(&list, 200);
+    assert_eq!(list.body["items"][0]["email"], "root@example.com");
+    c.absent_from(&list.body.to_string(), "the list of invitations");
+    // Where it does not belong, and where it is another's.
+    expect(&c.post(&path, &ada, &json!({ "email": token, "role": token })), 422);
+    expect(&c.get(&format!("/auth/invitations/{token}"), &ada), 404);
+    expect(&c.get("/auth/me", &[("authorization", &bearer(&token))]), 401);
+    let accept = |c: &Canaries<'_>, token: &str, who: &[(&str, &str)]| {
+        c.post("/auth/invitations/accept", who, &json!({ "token": token }))
+    };
+    expect(&accept(c, &token, &ada), 400);
+    let root = json!({ "email": "root@example.com", "password": "canary-password-of-the-first-superadmin" });
+    let answer = c.post("/auth/login", &[], &root);
+    expect(&answer, 200);
+    let authorization = bearer(&c.take(&answer, "access_token"));
+    c.take(&answer, "refresh_token");
+    let root = [("authorization", authorization.as_str())];
+    expect(&accept(c, &ended, &root), 400);
+    expect(&accept(c, &token, &root), 200);
+    expect(&accept(c, &token, &root), 400);
 }
 
 /// Another user's, in a tenant of its own: takes the data along and goes.

@@ -276,6 +276,8 @@ fn is_public(address: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]
@@ -334,6 +336,32 @@ mod tests {
         ] {
             assert!(is_public(public.parse().unwrap()), "{public}");
         }
+    }
+
+    /// Public when it is asked for the first time, inside from then on.
+    struct Rebinds(AtomicUsize);
+
+    impl Resolver for Rebinds {
+        fn resolve(&self, _: String) -> Resolved {
+            let is_first = self.0.fetch_add(1, Ordering::Relaxed) == 0;
+            let address = if is_first { Ipv4Addr::new(8, 8, 8, 8) } else { Ipv4Addr::LOCALHOST };
+            Box::pin(async move { Ok(vec![address.into()]) })
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_looked_at_is_what_is_connected_to() {
+        // S-073: a second look inside of one request would let a name that rebinds through.
+        let resolver = Arc::new(Rebinds(AtomicUsize::new(0)));
+        let guard = Guard { resolver: Arc::clone(&resolver) as Arc<dyn Resolver>, allowed: Arc::new([]) };
+        let name = || "hooks.example.com".parse::<Name>().unwrap();
+        let found: Vec<_> = guard.resolve(name()).await.unwrap().map(|address| address.ip()).collect();
+        assert_eq!(found, [IpAddr::from([8, 8, 8, 8])]);
+        assert_eq!(resolver.0.load(Ordering::Relaxed), 1);
+        // Nothing is remembered of it: the next request looks for itself.
+        let refused = guard.resolve(name()).await.err().unwrap();
+        let internal = OutboundError::Internal("hooks.example.com".to_owned());
+        assert_eq!(refused.downcast_ref::<OutboundError>(), Some(&internal));
     }
 
     #[test]

@@ -34,9 +34,12 @@ const INSERT: Sql = sql!(
     "INSERT INTO users (tenant_id, id, email, email_normalized, email_verified_at, name, created_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7)"
 );
+/// Whichever key is met first: two nodes that import one line in the same millisecond make the same id of it, and
+/// PostgreSQL may then see the primary key before the address. A conflict on a key that is not named would fail the
+/// transaction.
 const INSERT_IF_FREE: Sql = sql!(
     "INSERT INTO users (tenant_id, id, email, email_normalized, email_verified_at, name, disabled_at, created_at) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant_id, email_normalized) DO NOTHING"
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING"
 );
 const RENAME: Sql = sql!("UPDATE users SET name = $3 WHERE tenant_id = $1 AND id = $2");
 const DISABLE: Sql =
