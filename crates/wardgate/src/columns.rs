@@ -5,7 +5,7 @@ use wardgate_crypto::Digest;
 use wardgate_store::{Cell, Column, Param, StoreError, TenantKey, Value};
 
 use crate::kernel::ids::{
-    ApiKeyId, AuditEventId, RefreshTokenId, ServiceAccountId, SessionId, TenantId, UserId,
+    ApiKeyId, AuditEventId, MailId, RefreshTokenId, ServiceAccountId, SessionId, TenantId, UserId,
 };
 use crate::kernel::principal::Subject;
 use crate::kernel::time::Timestamp;
@@ -26,7 +26,7 @@ macro_rules! id_columns {
     )+};
 }
 
-id_columns!(TenantId, UserId, ServiceAccountId, SessionId, ApiKeyId, RefreshTokenId, AuditEventId);
+id_columns!(TenantId, UserId, ServiceAccountId, SessionId, ApiKeyId, RefreshTokenId, AuditEventId, MailId);
 
 impl From<TenantId> for TenantKey {
     fn from(tenant: TenantId) -> Self {

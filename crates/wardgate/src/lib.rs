@@ -60,10 +60,12 @@ pub use features::instance::{InstanceError, Stage};
 pub use features::keys::{KeyState, KeyView, Keys};
 pub use features::lifecycle::{Lifecycle, UserChange};
 pub use features::limits::RateLimits;
+pub use features::links::LinkUrls;
 pub use features::password::{
-    Account, Accounts, DeniedPasswords, PasswordPolicy, Passwords, RegistrationMode,
+    Account, Accounts, DeniedPasswords, PasswordPolicy, Passwords, Registered, RegistrationMode,
 };
 pub use features::principals::{Authenticated, Holder};
+pub use features::recovery::Recovery;
 pub use features::roles::{
     Authority, BuiltinRole, Caller, CustomRole, CustomRoles, Limit, Rights, RoleChange, Roles, Scope,
     UnknownRole,
@@ -81,15 +83,19 @@ pub use hashing::HashPoolSettings;
 pub use kernel::email::{Email, InvalidEmail};
 pub use kernel::error::{AuthError, FieldFault};
 pub use kernel::ids::{
-    AccessTokenId, ApiKeyId, AuditEventId, InvalidId, RefreshTokenId, RequestId, ServiceAccountId, SessionId,
-    TenantId, UserId,
+    AccessTokenId, ApiKeyId, AuditEventId, InvalidId, MailId, RefreshTokenId, RequestId, ServiceAccountId,
+    SessionId, TenantId, UserId,
 };
+pub use kernel::language::Language;
 pub use kernel::network::{InvalidNetwork, Network};
 pub use kernel::page::{Page, PageRequest, Position};
 pub use kernel::principal::{Principal, Subject, Via};
 pub use kernel::source::Source;
 pub use kernel::time::{InvalidTimestamp, Timestamp};
+pub use ports::{BoxFuture, DevInbox, Mail, MailError, Mailer, RecordingMailer};
 pub use ports::{Clock, ManualClock, Rng, SeededRng, SystemClock, SystemRng};
+#[cfg(feature = "smtp")]
+pub use ports::{SmtpMailer, SmtpSettings, SmtpTls};
 pub use wardgate_crypto::MasterKey;
 pub use wardgate_crypto::password::{Password, Scheme};
 pub use wardgate_store::{DatabaseUrl, DbOptions, Durability, StoreError};

@@ -29,4 +29,6 @@ pub const MIGRATIONS: &[Migration] = migrations![
     13 "0013_service_accounts",
     14 "0014_api_keys",
     15 "0015_browser_sessions",
+    17 "0017_outbox",
+    18 "0018_mailed_links",
 ];

@@ -13,15 +13,15 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::authn::admit;
 use crate::features::{
-    api_keys, audit, keys, lifecycle, password, principals, roles, service_accounts, sessions, setup, signin,
-    tokens,
+    api_keys, audit, keys, lifecycle, password, principals, recovery, roles, service_accounts, sessions,
+    setup, signin, tokens,
 };
 use crate::gate::{CorsOrigins, Wardgate};
 use crate::kernel::error::AuthError;
 use crate::web::openapi::{document, operation, schema};
 use crate::web::problem::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::web::routes::{Access, Route, route, router};
-use crate::web::{docs, envelope};
+use crate::web::{docs, envelope, inbox};
 
 /// The table of all routes.
 pub(crate) fn table() -> Vec<Route<Wardgate>> {
@@ -30,6 +30,7 @@ pub(crate) fn table() -> Vec<Route<Wardgate>> {
         signin::http::routes(),
         tokens::http::routes(),
         principals::http::routes(),
+        recovery::http::routes(),
         lifecycle::http::routes(),
         roles::http::routes(),
         service_accounts::http::routes(),
@@ -70,7 +71,11 @@ fn routes(gate: &Wardgate) -> Router<Wardgate> {
         })
     });
     let routes = router(guarded.collect());
-    if gate.0.web.docs { routes.merge(docs::router(description())) } else { routes }
+    let routes = if gate.0.web.docs { routes.merge(docs::router(description())) } else { routes };
+    match &gate.0.dev_inbox {
+        Some(mails) => routes.merge(inbox::router(Arc::clone(mails))),
+        None => routes,
+    }
 }
 
 fn layered(routes: Router<Wardgate>, gate: &Wardgate) -> Router<Wardgate> {

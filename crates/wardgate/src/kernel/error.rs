@@ -90,6 +90,12 @@ pub enum AuthError {
     /// The tenant has a service account of this name.
     #[error("name taken")]
     NameTaken,
+    /// The token of a mailed link is unknown, used, replaced, expired, another's or for something else.
+    #[error("invalid or expired token")]
+    InvalidToken,
+    /// This needs mail, and the server sends none.
+    #[error("mail is not configured")]
+    MailNotConfigured,
     /// The one-use link for the first superadmin is used, expired or was never made.
     #[error("invalid setup token")]
     InvalidSetupToken,

@@ -77,7 +77,7 @@ macro_rules! stored_id {
     )+};
 }
 
-stored_id!(TenantId, UserId, ServiceAccountId, SessionId, ApiKeyId, RefreshTokenId, AuditEventId);
+stored_id!(TenantId, UserId, ServiceAccountId, SessionId, ApiKeyId, RefreshTokenId, AuditEventId, MailId);
 
 typed_id!(
     /// A tenant: the isolation boundary that everything else belongs to.
@@ -106,6 +106,10 @@ typed_id!(
 typed_id!(
     /// One audit record.
     AuditEventId, "aud"
+);
+typed_id!(
+    /// One mail that waits to be sent.
+    MailId, "mail"
 );
 typed_id!(
     /// One issued access token (`jti`).

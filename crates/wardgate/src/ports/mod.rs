@@ -2,6 +2,16 @@
 
 pub(crate) mod clock;
 pub(crate) mod ephemeral;
+pub(crate) mod mailer;
+
+use std::future::Future;
+use std::pin::Pin;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use mailer::{DevInbox, Mail, MailError, Mailer, RecordingMailer};
+#[cfg(feature = "smtp")]
+pub use mailer::{SmtpMailer, SmtpSettings, SmtpTls};
 pub use wardgate_crypto::{Rng, SeededRng, SystemRng};
+
+/// A future in a box, so that a port stays object-safe.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,4 +1,4 @@
-//! The session's cookie.
+//! The cookies: the session's, and the one that binds a magic link to a browser.
 
 use std::time::Duration;
 
@@ -34,12 +34,42 @@ impl SessionCookie {
     }
 
     fn header(&self, value: &str, max_age: Duration) -> HeaderValue {
-        let secure = if self.secure { "; Secure" } else { "" };
-        let (name, seconds) = (self.name(), max_age.as_secs());
-        let text = format!("{name}={value}; Path=/; Max-Age={seconds}{secure}; HttpOnly; SameSite=Lax");
-        let mut header =
-            HeaderValue::try_from(text).expect("a token's text and our own words are visible ASCII");
-        header.set_sensitive(true);
-        header
+        header(self.name(), value, max_age, self.secure)
     }
+}
+
+/// What binds a magic link to the browser that asked for it.
+#[derive(Debug, Clone)]
+pub(crate) struct LinkCookie {
+    secure: bool,
+}
+
+impl LinkCookie {
+    /// As [`SessionCookie::new`].
+    pub(crate) fn new(secure: bool) -> Self {
+        Self { secure }
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        if self.secure { "__Host-wardgate_magic_link" } else { "wardgate_magic_link" }
+    }
+
+    /// A `Set-Cookie` that gives it for as long as the link is good.
+    pub(crate) fn set(&self, value: &str, max_age: Duration) -> HeaderValue {
+        header(self.name(), value, max_age, self.secure)
+    }
+
+    /// A `Set-Cookie` that takes it away.
+    pub(crate) fn clear(&self) -> HeaderValue {
+        header(self.name(), "", Duration::ZERO, self.secure)
+    }
+}
+
+fn header(name: &str, value: &str, max_age: Duration, secure: bool) -> HeaderValue {
+    let secure = if secure { "; Secure" } else { "" };
+    let seconds = max_age.as_secs();
+    let text = format!("{name}={value}; Path=/; Max-Age={seconds}{secure}; HttpOnly; SameSite=Lax");
+    let mut header = HeaderValue::try_from(text).expect("a token's text and our own words are visible ASCII");
+    header.set_sensitive(true);
+    header
 }

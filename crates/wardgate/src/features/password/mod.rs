@@ -6,9 +6,12 @@ mod model;
 mod service;
 mod store;
 
-pub use accounts::{Account, Accounts, RegistrationMode};
-pub(crate) use accounts::{FirstRoles, PreparedAccount, write as write_account};
+pub use accounts::{Account, Accounts, Registered, RegistrationMode};
+pub(crate) use accounts::{FirstRoles, MAILS_PER_RECIPIENT, PreparedAccount, write as write_account};
 pub(crate) use model::Proof;
 pub use model::{DeniedPasswords, PasswordPolicy};
 pub use service::Passwords;
-pub(crate) use service::{PasswordSettings, Rehash, still_proven, write_rehash};
+pub(crate) use service::{
+    PasswordSettings, PreparedPassword, Rehash, clear_unproven, remove, replace, still_proven, version_of,
+    write_rehash,
+};

@@ -29,6 +29,7 @@ pub struct UnknownRole(pub String);
 const USER: &[&str] = &[
     "api_keys:read",
     "api_keys:write",
+    "email:write",
     "password:write",
     "profile:read",
     "profile:write",
@@ -39,6 +40,7 @@ const ADMIN: &[&str] = &[
     "api_keys:read",
     "api_keys:write",
     "audit:read",
+    "email:write",
     "keys:read",
     "keys:write",
     "password:write",
@@ -57,6 +59,7 @@ const SUPERADMIN: &[&str] = &[
     "api_keys:read",
     "api_keys:write",
     "audit:read",
+    "email:write",
     "keys:read",
     "keys:write",
     "password:write",
@@ -116,7 +119,9 @@ impl BuiltinRole {
     /// What it is for.
     pub(crate) fn description(self) -> &'static str {
         match self {
-            Self::User => "Everybody with an account: the own profile, password, sessions and API keys",
+            Self::User => {
+                "Everybody with an account: the own profile, address, password, sessions and API keys"
+            }
             Self::Admin => "Over one tenant, and over every resource of the application",
             Self::Superadmin => "Over all tenants",
         }
