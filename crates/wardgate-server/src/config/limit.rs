@@ -4,7 +4,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{database, duration, password, rate_limit, registration, server, session, telemetry, tokens};
+use super::{
+    database, duration, mail, password, rate_limit, registration, server, session, telemetry, tokens,
+};
 
 /// The values that a setting may have.
 #[derive(Clone, Copy, Debug)]
@@ -17,13 +19,14 @@ pub(crate) enum Limit {
     OneOf(&'static [&'static str]),
 }
 
-const TABLES: [&[(&str, Limit)]; 8] = [
+const TABLES: [&[(&str, Limit)]; 9] = [
     server::LIMITS,
     database::LIMITS,
     tokens::LIMITS,
     session::LIMITS,
     password::LIMITS,
     registration::LIMITS,
+    mail::LIMITS,
     rate_limit::LIMITS,
     telemetry::LIMITS,
 ];

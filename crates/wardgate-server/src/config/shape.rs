@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 pub(crate) const DEFAULTS: &str = include_str!("../../wardgate.default.toml");
 
 /// Settings whose value is masked wherever it is shown.
-const SECRETS: &[&str] = &["server.master_key", "database.url", "redis.url"];
+const SECRETS: &[&str] = &["server.master_key", "database.url", "redis.url", "mail.smtp", "mail.password"];
 
 /// What a setting's value is made of; the same four in a file, a variable and a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

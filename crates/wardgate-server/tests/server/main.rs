@@ -11,6 +11,7 @@ mod commands;
 mod crash;
 mod limits;
 mod machines;
+mod mail;
 mod stages;
 mod start;
 mod stop;
