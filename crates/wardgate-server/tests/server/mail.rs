@@ -72,7 +72,9 @@ fn converse(stream: &TcpStream, mails: &Sender<Received>) {
                 let data: Vec<String> = lines.by_ref().take_while(|line| line != ".").collect();
                 let (credentials, from) = (credentials.clone(), from.clone());
                 let to = std::mem::take(&mut to);
-                mails.send(Received { credentials, from, to, data: data.join("\n") }).unwrap();
+                // Quoted-printable (RFC 2045 section 6.7) of what is ASCII otherwise.
+                let data = data.join("\n").replace("=\n", "").replace("=3D", "=");
+                mails.send(Received { credentials, from, to, data }).unwrap();
                 say("250 2.0.0 taken");
             }
             "QUIT" => {
