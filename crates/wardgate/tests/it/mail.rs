@@ -197,9 +197,12 @@ async fn a_node_that_dies_while_sending_leaves_the_mail_to_another() {
     forgot(&t, &alice.email).await;
     let gate = dying.gate.clone();
     let sending = tokio::spawn(async move { gate.tend().await });
-    while stuck.0.load(Ordering::Relaxed) == 0 {
-        tokio::task::yield_now().await;
-    }
+    let asked = async {
+        while stuck.0.load(Ordering::Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), asked).await.unwrap();
     sending.abort();
     // Nobody else may know yet that it is gone.
     t.advance(Duration::from_secs(5 * 60) - Duration::from_millis(1));
