@@ -7,6 +7,9 @@
 #
 # WARDGATE_CI_POSTGRES_PORT (54329) and WARDGATE_CI_POSTGRES_DIR (wardgate-postgres under TMPDIR) choose another
 # port and folder, so that two may run at once. Started twice, it prints the URL of the one that runs.
+#
+# It takes TLS, as a Debian server does, with a certificate for localhost and no other name; root.crt in its data folder
+# is the authority.
 set -euo pipefail
 
 port=${WARDGATE_CI_POSTGRES_PORT:-54329}
@@ -55,18 +58,34 @@ make_folder() {
   fi
 }
 
+# An authority, and a certificate of its for the name localhost: not for 127.0.0.1, so that a test can ask for a name
+# that the certificate does not have. In the order of PostgreSQL's manual, with keys that take no time to make.
+make_certificate() {
+  local key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes)
+  printf 'subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n' >"$folder/server.ext"
+  as_server openssl req -x509 "${key[@]}" -days 30 -subj '/CN=Wardgate test authority' \
+    -keyout "$data/root.key" -out "$data/root.crt" \
+    && as_server openssl req -new "${key[@]}" -subj '/CN=localhost' \
+      -keyout "$data/server.key" -out "$data/server.csr" \
+    && as_server openssl x509 -req -days 30 -in "$data/server.csr" -extfile "$folder/server.ext" \
+      -CA "$data/root.crt" -CAkey "$data/root.key" -CAcreateserial -out "$data/server.crt" \
+    && as_server chmod 600 "$data/server.key"
+}
+
 # Trust on loopback: the data is made up and the server ends with the tests. fsync stays on, for the tests are to
 # meet the database that users have. Each test runs in a database of its own, hence the many connections.
 start() {
   make_folder
   as_server "$bin/initdb" --pgdata="$data" --username=postgres --auth=trust --encoding=UTF8 --locale=C >"$folder/initdb.log" \
     || { cat "$folder/initdb.log" >&2; fail "initdb failed"; }
+  make_certificate >"$folder/openssl.log" 2>&1 || { cat "$folder/openssl.log" >&2; fail "no certificate could be made"; }
   as_server "$bin/pg_ctl" --pgdata="$data" --log="$folder/server.log" --wait --silent \
-    -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=400" start >&2 \
+    -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=400 -c ssl=on" start >&2 \
     || { cat "$folder/server.log" >&2; fail "the server did not start on port $port"; }
 }
 
 bin=$(programs)
+command -v openssl >/dev/null || fail "no openssl here (apt-get install openssl)"
 case ${1:-} in
   '') ;;
   --stop)
@@ -77,4 +96,5 @@ case ${1:-} in
 esac
 
 as_server "$bin/pg_ctl" --pgdata="$data" status >/dev/null 2>&1 || start
-printf 'postgres://postgres@127.0.0.1:%s/postgres\n' "$port"
+# Without TLS: each of the tests' many connections would make a handshake for nothing.
+printf 'postgres://postgres@127.0.0.1:%s/postgres?sslmode=disable\n' "$port"

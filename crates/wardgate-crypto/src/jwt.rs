@@ -51,6 +51,7 @@ mod tests {
 
     fn claims() -> AccessClaims {
         AccessClaims {
+            org: None,
             iss: "https://auth.example.com".into(),
             sub: "usr_1".into(),
             aud: Audience::from("https://api.example.com".to_owned()),

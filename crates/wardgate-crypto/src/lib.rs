@@ -10,6 +10,7 @@
 //! | keep a secret in the database | [`MasterKey::seal`], [`MasterKey::open`] |
 //! | authenticate a value of our own | [`MasterKey::derive`], [`SubKey::hmac`] |
 //! | sign an access token | [`SigningKey`], [`jwt::encode`] |
+//! | sign a webhook | [`WebhookKey`] |
 //! | store and check a password | [`password`] |
 
 mod api_key;
@@ -22,6 +23,7 @@ mod opaque;
 pub mod password;
 mod rng;
 mod seal;
+mod webhook;
 
 pub use api_key::ApiKeyText;
 pub use digest::Digest;
@@ -31,3 +33,4 @@ pub use master_key::{MasterKey, MasterKeyError, SubKey};
 pub use opaque::OpaqueToken;
 pub use rng::{Rng, SeededRng, SystemRng};
 pub use seal::SealError;
+pub use webhook::{InvalidWebhookKey, WebhookKey};

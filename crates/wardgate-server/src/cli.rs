@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use wardgate::{ApiKeyId, Timestamp, UserId};
+use wardgate::{Action, ApiKeyId, AuditFilter, Outcome, Timestamp, UserId};
 
 /// Authentication for APIs: one server beside yours, with users, sessions and signing keys in one place.
 #[derive(Debug, Parser)]
@@ -30,6 +30,9 @@ pub(crate) struct Common {
     /// Print JSON, for programs
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// The tenant that the command is about
+    #[arg(long, global = true, value_name = "SLUG", default_value = "default")]
+    pub(crate) tenant: String,
 }
 
 /// What to do.
@@ -45,6 +48,9 @@ pub(crate) enum Command {
     /// Make, look at and change users
     #[command(subcommand)]
     User(User),
+    /// Make, look at, suspend and delete tenants
+    #[command(subcommand)]
+    Tenant(Tenant),
     /// Make, look at and change service accounts: machines with roles and API keys
     #[command(subcommand)]
     ServiceAccount(ServiceAccount),
@@ -54,10 +60,16 @@ pub(crate) enum Command {
     /// Make, list, rotate and revoke API keys
     #[command(subcommand)]
     ApiKey(ApiKey),
+    /// Bring users in from another program
+    #[command(subcommand)]
+    Import(Import),
+    /// Write users out, in the form that import reads
+    #[command(subcommand)]
+    Export(Export),
     /// Look at signing keys, replace and withdraw them
     #[command(subcommand)]
     Key(Key),
-    /// Read the audit log
+    /// Read, prove and export the audit log
     #[command(subcommand)]
     Audit(Audit),
     /// Print the OpenAPI description of the HTTP interface
@@ -157,6 +169,48 @@ pub(crate) enum User {
     },
 }
 
+/// `import …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Import {
+    /// Make an account of every line; those that are there already are passed over, faulty ones reported
+    Users {
+        /// JSON lines (.jsonl, .ndjson) or CSV (.csv); - reads standard input
+        file: PathBuf,
+        /// What the file is, if its name does not say
+        #[arg(long, value_enum)]
+        format: Option<FileFormat>,
+        /// Only say what would become of each line
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// `export …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Export {
+    /// Write every user, newest first
+    Users {
+        /// JSON lines or CSV [default: what the name of --output says, else jsonl]
+        #[arg(long, value_enum)]
+        format: Option<FileFormat>,
+        /// A file that is not there yet, and that only its owner will be able to read [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Include the password hashes, which are secrets: whoever has them can guess at leisure
+        #[arg(long)]
+        with_password_hashes: bool,
+    },
+}
+
+/// How a file of users is written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FileFormat {
+    /// One JSON object a line
+    Jsonl,
+    /// Comma-separated values with a header
+    Csv,
+}
+
 /// The user that a command is about.
 #[derive(Debug, Args)]
 pub(crate) struct ByEmail {
@@ -171,6 +225,65 @@ pub(crate) struct PasswordStdin {
     /// Read the password from standard input: one line
     #[arg(long, required = true)]
     password_stdin: bool,
+}
+
+/// `tenant …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tenant {
+    /// Make a tenant, with signing keys of its own
+    Create {
+        /// Its name in paths: 2 to 40 of a-z, 0-9 and hyphen; never changed
+        slug: String,
+        /// What people see
+        #[arg(long)]
+        name: String,
+    },
+    /// List the tenants, newest first
+    List,
+    /// Show one tenant
+    Show {
+        /// Its slug
+        slug: String,
+    },
+    /// Change what people see, its settings, and where it is reached
+    Set {
+        /// Its slug
+        slug: String,
+        /// What people see
+        #[arg(long)]
+        name: Option<String>,
+        /// Its picture, an https URL
+        #[arg(long, value_name = "URL")]
+        logo_url: Option<String>,
+        /// Who may register: open or closed
+        #[arg(long, value_name = "MODE")]
+        registration: Option<String>,
+        /// Fewest characters of a new password
+        #[arg(long, value_name = "N")]
+        min_password_length: Option<i64>,
+        /// Host names under which it is reached instead of the present ones; the first makes its issuer; several are
+        /// separated by commas
+        #[arg(long, value_delimiter = ',')]
+        host: Vec<String>,
+    },
+    /// Answer nothing of it any more: users, keys and sessions are dead at once
+    Suspend {
+        /// Its slug
+        slug: String,
+    },
+    /// Answer for it again
+    Resume {
+        /// Its slug
+        slug: String,
+    },
+    /// Remove it with everything that is its own
+    Delete {
+        /// Its slug
+        slug: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 /// `service-account …`
@@ -330,6 +443,81 @@ pub(crate) enum Audit {
         #[arg(short, long)]
         follow: bool,
     },
+    /// List records, newest first
+    List {
+        #[command(flatten)]
+        which: Which,
+        /// How many at most
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 100,
+              value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
+    },
+    /// Prove that no record was changed, removed or moved; else name the first and exit with 1
+    Verify {
+        /// The number and link that an earlier run has shown last: fails if the log was put back to before it
+        #[arg(long, value_name = "NUMBER:LINK", value_parser = expected)]
+        expect: Option<Expected>,
+    },
+    /// Print records as lines of JSON, oldest first: those that there are as it begins
+    Export {
+        #[command(flatten)]
+        which: Which,
+    },
+}
+
+/// Where the log has been before.
+#[derive(Clone, Debug)]
+pub(crate) struct Expected {
+    pub(crate) number: i64,
+    pub(crate) link: String,
+}
+
+fn expected(text: &str) -> Result<Expected, &'static str> {
+    const FORM: &str = "write the number, a colon, and the 64 digits of the link";
+    let (number, link) = text.split_once(':').ok_or(FORM)?;
+    let number = number.parse().ok().filter(|number| *number > 0).ok_or(FORM)?;
+    let is_link = link.len() == 64 && link.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_link { Ok(Expected { number, link: link.to_ascii_lowercase() }) } else { Err(FORM) }
+}
+
+/// Which records a command is about; all, unless this says less.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Which {
+    /// Not before this time, such as 2030-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME")]
+    from: Option<Timestamp>,
+    /// Before this time
+    #[arg(long, value_name = "TIME")]
+    to: Option<Timestamp>,
+    /// By exactly this actor: the id of a user or service account, anonymous, command_line or system
+    #[arg(long)]
+    actor: Option<String>,
+    /// Done to exactly this, as records show it
+    #[arg(long)]
+    target: Option<String>,
+    /// Only this, such as session.signed_in
+    #[arg(long, value_parser = action)]
+    action: Option<Action>,
+    /// Only what ended so: success or refused
+    #[arg(long, value_parser = outcome)]
+    outcome: Option<Outcome>,
+}
+
+impl From<Which> for AuditFilter {
+    fn from(Which { from, to, actor, target, action, outcome }: Which) -> Self {
+        Self { from, to, actor, target, action, outcome }
+    }
+}
+
+fn action(word: &str) -> Result<Action, String> {
+    Action::from_word(word).ok_or_else(|| {
+        let words: Vec<_> = Action::ALL.iter().map(|action| action.as_str()).collect();
+        format!("records have one of: {}", words.join(", "))
+    })
+}
+
+fn outcome(word: &str) -> Result<Outcome, &'static str> {
+    Outcome::from_word(word).ok_or("records have success or refused")
 }
 
 #[cfg(test)]

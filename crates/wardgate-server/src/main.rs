@@ -7,6 +7,7 @@ mod config;
 mod datadir;
 mod failure;
 mod output;
+mod progress;
 mod serve;
 mod stdin;
 mod wire;
@@ -17,6 +18,10 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser};
 
 use cli::{Cli, Command};
+
+/// A request makes many small allocations, and the system's allocator takes an eighth of its time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 use failure::Failure;
 
 fn main() -> ExitCode {
@@ -34,11 +39,14 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Config(command) => commands::config::run(&common, &command),
         Command::Migrate(command) => once(commands::migrate::run(&common, &command)),
         Command::User(command) => once(commands::user::run(&common, command)),
+        Command::Tenant(command) => once(commands::tenant::run(&common, command)),
         Command::ServiceAccount(command) => once(commands::service_account::run(&common, command)),
         Command::Role(command) => once(commands::role::run(&common, command)),
         Command::ApiKey(command) => once(commands::api_key::run(&common, command)),
+        Command::Import(command) => once(commands::import::run(&common, command)),
+        Command::Export(command) => once(commands::export::run(&common, command)),
         Command::Key(command) => once(commands::key::run(&common, &command)),
-        Command::Audit(command) => once(commands::audit::run(&common, &command)),
+        Command::Audit(command) => once(commands::audit::run(&common, command)),
         Command::Openapi => Ok(output::json(&mut io::stdout().lock(), &wardgate::Wardgate::openapi())?),
         Command::Completions { shell } => completions(shell),
     }
@@ -57,7 +65,8 @@ fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
 
 fn end(failure: &Failure) -> ExitCode {
     if !matches!(failure, Failure::ClosedPipe) {
-        eprintln!("error: {failure}");
+        // That nobody reads it changes nothing of how it ended; `eprintln!` would panic.
+        let _ = writeln!(io::stderr().lock(), "error: {failure}");
     }
     failure.exit_code()
 }

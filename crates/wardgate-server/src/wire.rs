@@ -9,9 +9,9 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use wardgate::{
-    Algorithm, BrowserSessions, Builder, CorsOrigins, DatabaseUrl, DbOptions, DeniedPasswords,
-    HashPoolSettings, LinkUrls, MasterKey, Network, PasswordPolicy, RateLimits, RegistrationMode, Scheme,
-    SmtpMailer, SmtpSettings, SmtpTls, Stage, Wardgate, WebSettings,
+    Algorithm, BrowserSessions, Builder, CorsOrigins, DatabaseUrl, DbOptions, DeniedPasswords, FileSink,
+    HashPoolSettings, LinkUrls, MasterKey, Network, Outbound, PasswordPolicy, RateLimits, RegistrationMode,
+    Scheme, SmtpMailer, SmtpSettings, SmtpTls, Stage, Wardgate, WebSettings, WebhookSink,
 };
 use zeroize::Zeroizing;
 
@@ -74,6 +74,7 @@ pub(crate) fn builder(config: &Config, mode: Mode) -> Result<Builder, Failure> {
         .link_urls(link_urls(&config.mail))
         .rate_limits(rate_limits(config.rate_limit))
         .nodes(config.server.nodes)
+        .audit_retention(config.audit.retention)
         .browser_sessions(browser_sessions(&config.session))
         .web(web(config, mode))
         .stage(stage(mode));
@@ -92,7 +93,26 @@ pub(crate) fn builder(config: &Config, mode: Mode) -> Result<Builder, Failure> {
         Some(audience) => builder.audience(audience),
         None => builder,
     };
+    // A command gives no records away: the server does, at its own pace.
+    let builder = if mode == Mode::Tool { builder } else { sinks(builder, config)? };
     Ok(sign_with(builder, &tokens.signing))
+}
+
+fn sinks(mut builder: Builder, config: &Config) -> Result<Builder, Failure> {
+    let audit = &config.audit;
+    if let Some(path) = &audit.file {
+        let file = FileSink::open(path);
+        let file =
+            file.map_err(|error| Failure::Usage(format!("audit.file: {}: {error}", path.display())))?;
+        builder = builder.audit_sink(Arc::new(file));
+    }
+    if let Some(config::Webhook { url, key }) = &audit.webhook {
+        let outbound = Outbound::new(config.server.internal_hosts.iter().cloned());
+        let webhook = outbound.and_then(|outbound| WebhookSink::new(outbound, url, key.clone()));
+        let webhook = webhook.map_err(|error| Failure::Usage(format!("audit.webhook_url: {error}")))?;
+        builder = builder.audit_sink(Arc::new(webhook));
+    }
+    Ok(builder)
 }
 
 fn sign_with(builder: Builder, signing: &Signing) -> Builder {

@@ -5,6 +5,7 @@ mod error;
 mod lease;
 pub(crate) mod lock;
 mod migrate;
+mod tls;
 pub(crate) mod value;
 pub(crate) mod verbs;
 

@@ -106,3 +106,24 @@ pub async fn prepare(db: &Db, text: &str) -> Result<(), String> {
         }
     }
 }
+
+/// How many rows of `table` belong to `tenant`.
+///
+/// # Errors
+/// What the database says.
+pub async fn count_rows(db: &Db, table: &str, tenant: crate::TenantKey) -> Result<i64, StoreError> {
+    let failed = |error: &dyn std::fmt::Display| StoreError::internal(error.to_string());
+    match db.engine() {
+        Engine::Sqlite(engine) => {
+            let text = format!("SELECT count(*) FROM {table} WHERE tenant_id = ?1");
+            let count = engine.connect()?.query_row(&text, [tenant.0], |row| row.get(0));
+            count.map_err(|error| failed(&error))
+        }
+        Engine::Postgres(engine) => {
+            let text = format!("SELECT count(*) FROM {table} WHERE tenant_id = $1");
+            let lease = engine.connect().await?;
+            let row = lease.client().query_one(&text, &[&tenant.0]).await;
+            row.map(|row| row.get(0)).map_err(|error| failed(&error))
+        }
+    }
+}

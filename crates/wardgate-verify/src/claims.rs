@@ -43,6 +43,9 @@ pub struct AccessClaims {
     pub roles: Vec<String>,
     /// The tenant's slug.
     pub tenant: String,
+    /// The organization that the session acts in; absent when it acts in none.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub org: Option<String>,
 }
 
 impl AccessClaims {

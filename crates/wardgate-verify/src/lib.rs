@@ -13,15 +13,27 @@
 //! # assert!(run(r#"{"keys":[]}"#, "no.such.token", 0).is_err());
 //! ```
 //!
-//! Everything here is pure: no clock, no network, no randomness. The caller passes the time and the keys.
+//! Without features everything here is pure: no clock, no network, no randomness. The caller passes the time and the
+//! keys. Two features take that over:
+//!
+//! * `axum`: [`VerifiedToken`](axum::VerifiedToken), an argument of handlers that demands a good token;
+//! * `fetch`: [`FetchedKeys`], the issuer's published keys, kept fresh.
+//!
+//! With either there is [`TokenVerifier`], a handle that has its own clock.
 //!
 //! The reading order: [`Verifier`] is the one call a server needs; [`jws`] reads the compact form (RFC 7515),
 //! [`VerifyingKey`] binds a key to its one algorithm, [`AccessClaims`] is what the issuer and the verifier agree
 //! on, and [`Policy`] judges the claims.
 
 mod algorithm;
+#[cfg(feature = "axum")]
+pub mod axum;
 mod claims;
+#[cfg(any(feature = "axum", feature = "fetch"))]
+mod clock;
 mod error;
+#[cfg(feature = "fetch")]
+mod fetch;
 mod json;
 mod jwk;
 pub mod jws;
@@ -32,14 +44,22 @@ mod policy;
 mod rfc_vectors;
 #[cfg(test)]
 mod testing;
+#[cfg(any(feature = "axum", feature = "fetch"))]
+mod token_verifier;
 mod verifier;
 mod weak;
+#[cfg(test)]
+mod wycheproof_vectors;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use claims::{AccessClaims, Audience};
 pub use error::{ClaimFault, KeyError, VerifyError};
+#[cfg(feature = "fetch")]
+pub use fetch::{FetchError, FetchedKeys};
 pub use jwk::{Jwk, JwkSet};
 pub use key::VerifyingKey;
 pub use keyset::KeySet;
 pub use policy::Policy;
+#[cfg(any(feature = "axum", feature = "fetch"))]
+pub use token_verifier::TokenVerifier;
 pub use verifier::Verifier;

@@ -31,12 +31,21 @@ impl Verifier {
     /// # Errors
     /// The first [`VerifyError`] found; no claim is looked at before the signature holds.
     pub fn verify(&self, token: &str, now_seconds: i64) -> Result<AccessClaims, VerifyError> {
-        let token = jws::parse(token)?;
-        let key = self.keys.find(token.kid()).ok_or(VerifyError::UnknownKey)?;
-        let claims = AccessClaims::from_json(token.verify(key)?)?;
-        self.policy.check(&claims, now_seconds)?;
-        Ok(claims)
+        judge(&jws::parse(token)?, &self.policy, &self.keys, now_seconds)
     }
+}
+
+/// Everything about a token whose form is right.
+pub(crate) fn judge(
+    token: &jws::Unverified<'_>,
+    policy: &Policy,
+    keys: &KeySet,
+    now_seconds: i64,
+) -> Result<AccessClaims, VerifyError> {
+    let key = keys.find(token.kid()).ok_or(VerifyError::UnknownKey)?;
+    let claims = AccessClaims::from_json(token.verify(key)?)?;
+    policy.check(&claims, now_seconds)?;
+    Ok(claims)
 }
 
 #[cfg(test)]

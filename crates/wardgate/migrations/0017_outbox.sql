@@ -14,4 +14,4 @@ CREATE TABLE outbox (
     CONSTRAINT fk_outbox__tenant_id FOREIGN KEY (tenant_id) REFERENCES tenants (id)
 );
 
-CREATE INDEX ix_outbox__due_at ON outbox (tenant_id, due_at);
+CREATE INDEX ix_outbox__due_at ON outbox (due_at, tenant_id);

@@ -12,12 +12,13 @@ use zeroize::Zeroizing;
 
 use crate::environment::Environment;
 use crate::features::api_keys::ApiKeys;
-use crate::features::audit::{Audit, AuditSettings};
+use crate::features::audit::{Audit, AuditSettings, EventSink};
 use crate::features::instance::{self, InstanceError, Stage};
 use crate::features::keys::{KeySettings, Keys};
 use crate::features::lifecycle::Lifecycle;
 use crate::features::limits::{Limits, RateLimits};
 use crate::features::links::{LinkUrls, Links};
+use crate::features::organizations::Organizations;
 use crate::features::outbox::Outbox;
 use crate::features::password::{Accounts, PasswordPolicy, PasswordSettings, Passwords, RegistrationMode};
 use crate::features::recovery::Recovery;
@@ -26,8 +27,9 @@ use crate::features::service_accounts::ServiceAccounts;
 use crate::features::sessions::{BrowserSessions, Sessions};
 use crate::features::setup::Setup;
 use crate::features::signin::SignIn;
-use crate::features::tenants;
+use crate::features::tenants::{self, Tenants};
 use crate::features::tokens::{TokenSettings, Tokens};
+use crate::features::transfer::Transfer;
 use crate::features::users::Users;
 use crate::gate::{Inner, Wardgate, WebSettings};
 use crate::hashing::{HashPool, HashPoolSettings};
@@ -98,6 +100,7 @@ pub struct Builder {
     browser_sessions: BrowserSessions,
     web: WebSettings,
     audit_retention: Duration,
+    audit_sinks: Vec<Arc<dyn EventSink>>,
     background: bool,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
@@ -132,6 +135,7 @@ impl Default for Builder {
             browser_sessions: BrowserSessions::default(),
             web: WebSettings::default(),
             audit_retention: Duration::ZERO,
+            audit_sinks: Vec::new(),
             background: true,
             clock: Arc::new(SystemClock::new()),
             rng: Arc::new(SystemRng),
@@ -214,6 +218,13 @@ impl Builder {
         self
     }
 
+    /// Gives the records of the audit log to this sink too, once they are committed; from the beginning, if it is new.
+    #[must_use]
+    pub fn audit_sink(mut self, sink: Arc<dyn EventSink>) -> Self {
+        self.audit_sinks.push(sink);
+        self
+    }
+
     setters! {
         /// What the database must be made for; `None` takes either, as the command line does.
         stage: Option<Stage>,
@@ -249,8 +260,8 @@ impl Builder {
         web: WebSettings,
         /// How long audit records are kept; zero, the default, keeps all.
         audit_retention: Duration,
-        /// Whether the gate does by itself what is due; if not, call [`Wardgate::maintain`] each minute and
-        /// [`Wardgate::tend`] each second.
+        /// Whether the gate does by itself what is due; if not, call [`Wardgate::maintain`] each minute,
+        /// [`Wardgate::tend`] and [`Wardgate::feed_sinks`] each second.
         background: bool,
         /// The source of time.
         clock: Arc<dyn Clock>,
@@ -271,6 +282,10 @@ impl Builder {
             tokio::spawn(maintain_until_dropped(Arc::downgrade(&gate.0)));
             tokio::spawn(tend_until_dropped(Arc::downgrade(&gate.0)));
             tokio::spawn(mail_until_dropped(Arc::downgrade(&gate.0)));
+            // Each for itself: one that does not answer keeps nothing from the others.
+            for sink in 0..gate.0.audit.sinks() {
+                tokio::spawn(feed_until_dropped(Arc::downgrade(&gate.0), sink));
+            }
         }
         Ok(gate)
     }
@@ -331,6 +346,11 @@ impl Builder {
         if self.registration == RegistrationMode::Verified && self.mailer.is_none() {
             faults.push("registration: proving addresses needs a mailer".to_owned());
         }
+        let mut names: Vec<&str> = self.audit_sinks.iter().map(|sink| sink.name()).collect();
+        names.sort_unstable();
+        for pair in names.windows(2).filter(|pair| pair[0] == pair[1]) {
+            faults.push(format!("audit_sink: there are two of the name {:?}", pair[0]));
+        }
         #[cfg(feature = "redis")]
         if let Some(Err(wrong)) = self.redis.as_deref().map(crate::ports::ephemeral::check_url) {
             faults.push(format!("redis: {wrong}"));
@@ -351,13 +371,14 @@ impl Builder {
     }
 
     fn assemble(
-        self,
+        mut self,
         env: &Arc<Environment>,
         master: &Arc<MasterKey>,
         issuer: &str,
     ) -> Result<Wardgate, BuildError> {
         let pool = Arc::new(HashPool::start(self.hashing, Arc::clone(&env.clock))?);
-        let audit_settings = AuditSettings { retention: self.audit_retention };
+        let audit_settings =
+            AuditSettings { retention: self.audit_retention, sinks: std::mem::take(&mut self.audit_sinks) };
         let audit = Arc::new(Audit::new(Arc::clone(env), master, audit_settings));
         let limits = Arc::new(Limits::new(
             Arc::clone(env),
@@ -379,7 +400,6 @@ impl Builder {
             Arc::clone(&outbox),
             master.derive("wardgate mailed links"),
             self.link_urls,
-            issuer,
         ));
         let key_settings = KeySettings {
             algorithm: self.algorithm,
@@ -389,8 +409,7 @@ impl Builder {
         };
         let keys = Arc::new(Keys::new(Arc::clone(env), Arc::clone(&audit), Arc::clone(master), key_settings));
         let token_settings = TokenSettings {
-            audience: self.audience.unwrap_or_else(|| issuer.to_owned()),
-            issuer: issuer.to_owned(),
+            audience: self.audience,
             access_ttl: self.access_ttl,
             refresh_idle_ttl: self.refresh_idle_ttl,
             refresh_max_ttl: self.refresh_max_ttl,
@@ -426,6 +445,7 @@ impl Builder {
             Arc::clone(&links),
             self.registration,
         ));
+        let tenants = Arc::new(Tenants::new(Arc::clone(env), Arc::clone(&audit), issuer));
         let origins = Origins::new(issuer, self.web.session_origins.clone());
         let envelope = Envelope {
             clock: Arc::clone(&env.clock),
@@ -437,6 +457,7 @@ impl Builder {
             roles: CustomRoles::new(Arc::clone(env), Arc::clone(&audit)),
             service_accounts: ServiceAccounts::new(Arc::clone(env), Arc::clone(&audit)),
             users: Users::new(Arc::clone(env), Arc::clone(&audit)),
+            organizations: Organizations::new(Arc::clone(env), Arc::clone(&audit), Arc::clone(&limits)),
             api_keys: ApiKeys::new(Arc::clone(env), Arc::clone(&audit), Arc::clone(&limits)),
             sessions: Sessions::new(
                 Arc::clone(env),
@@ -465,13 +486,20 @@ impl Builder {
                 Arc::clone(&links),
                 Arc::clone(&passwords),
             ),
-            lifecycle: Lifecycle::new(Arc::clone(env), Arc::clone(&audit)),
+            lifecycle: Lifecycle::new(
+                Arc::clone(env),
+                Arc::clone(&audit),
+                Arc::clone(&keys),
+                Arc::clone(&tenants),
+            ),
+            tenants,
             setup: Setup::new(
                 Arc::clone(env),
                 Arc::clone(&audit),
                 Arc::clone(&limits),
                 Arc::clone(&accounts),
             ),
+            transfer: Transfer::new(Arc::clone(env), Arc::clone(&audit), master),
             cursors: Cursors::new(master.derive("wardgate page cursors")),
             envelope: Arc::new(envelope),
             stopping: std::sync::atomic::AtomicBool::new(false),
@@ -544,6 +572,25 @@ async fn tend_until_dropped(gate: Weak<Inner>) {
         // Once, not each second.
         if let (true, Err(error)) = (was_well, &result) {
             tracing::error!(%error, "the uses of keys and sessions cannot be written down, or the audit log not be sealed; it is tried again each second");
+        }
+        was_well = result.is_ok();
+    }
+}
+
+async fn feed_until_dropped(gate: Weak<Inner>, sink: usize) {
+    let mut ticks = tokio::time::interval(SEALING);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut was_well = true;
+    loop {
+        ticks.tick().await;
+        let Some(inner) = gate.upgrade() else { return };
+        let gate = Wardgate(inner);
+        if gate.is_stopping() {
+            return;
+        }
+        let result = gate.feed_sink(sink).await;
+        if let (true, Err(error)) = (was_well, &result) {
+            tracing::error!(%error, "a sink of the audit log cannot be fed; it is tried again each second");
         }
         was_well = result.is_ok();
     }

@@ -5,7 +5,8 @@ use wardgate_crypto::Digest;
 use wardgate_store::{Cell, Column, Param, StoreError, TenantKey, Value};
 
 use crate::kernel::ids::{
-    ApiKeyId, AuditEventId, MailId, RefreshTokenId, ServiceAccountId, SessionId, TenantId, UserId,
+    ApiKeyId, AuditEventId, InvitationId, MailId, OrgId, RefreshTokenId, ServiceAccountId, SessionId,
+    TenantId, UserId,
 };
 use crate::kernel::principal::Subject;
 use crate::kernel::time::Timestamp;
@@ -26,7 +27,18 @@ macro_rules! id_columns {
     )+};
 }
 
-id_columns!(TenantId, UserId, ServiceAccountId, SessionId, ApiKeyId, RefreshTokenId, AuditEventId, MailId);
+id_columns!(
+    TenantId,
+    UserId,
+    ServiceAccountId,
+    SessionId,
+    ApiKeyId,
+    RefreshTokenId,
+    AuditEventId,
+    OrgId,
+    InvitationId,
+    MailId
+);
 
 impl From<TenantId> for TenantKey {
     fn from(tenant: TenantId) -> Self {

@@ -13,6 +13,7 @@ use crate::features::keys::Keys;
 use crate::features::lifecycle::Lifecycle;
 use crate::features::limits::Limits;
 use crate::features::links::Links;
+use crate::features::organizations::Organizations;
 use crate::features::outbox::Outbox;
 use crate::features::password::{Accounts, Passwords};
 use crate::features::recovery::Recovery;
@@ -21,7 +22,9 @@ use crate::features::service_accounts::ServiceAccounts;
 use crate::features::sessions::{self, Sessions};
 use crate::features::setup::Setup;
 use crate::features::signin::SignIn;
+use crate::features::tenants::{self, Tenants};
 use crate::features::tokens::Tokens;
+use crate::features::transfer::Transfer;
 use crate::features::users::Users;
 use crate::hashing::HashPool;
 use crate::kernel::error::AuthError;
@@ -53,9 +56,11 @@ pub(crate) struct Inner {
     pub(crate) links: Arc<Links>,
     pub(crate) dev_inbox: Option<Arc<DevInbox>>,
     pub(crate) keys: Arc<Keys>,
+    pub(crate) tenants: Arc<Tenants>,
     pub(crate) users: Users,
     pub(crate) roles: CustomRoles,
     pub(crate) service_accounts: ServiceAccounts,
+    pub(crate) organizations: Organizations,
     pub(crate) api_keys: ApiKeys,
     pub(crate) sessions: Sessions,
     pub(crate) cookie: SessionCookie,
@@ -68,6 +73,7 @@ pub(crate) struct Inner {
     pub(crate) recovery: Recovery,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) setup: Setup,
+    pub(crate) transfer: Transfer,
     pub(crate) cursors: Cursors,
     pub(crate) envelope: Arc<Envelope>,
     pub(crate) web: WebSettings,
@@ -145,6 +151,11 @@ impl Wardgate {
         &self.0.keys
     }
 
+    /// Tenants.
+    pub fn tenants(&self) -> &Tenants {
+        &self.0.tenants
+    }
+
     /// Users.
     pub fn users(&self) -> &Users {
         &self.0.users
@@ -158,6 +169,11 @@ impl Wardgate {
     /// Service accounts.
     pub fn service_accounts(&self) -> &ServiceAccounts {
         &self.0.service_accounts
+    }
+
+    /// Organizations.
+    pub fn organizations(&self) -> &Organizations {
+        &self.0.organizations
     }
 
     /// API keys.
@@ -205,6 +221,11 @@ impl Wardgate {
         &self.0.setup
     }
 
+    /// Users in from another program, and out again.
+    pub fn transfer(&self) -> &Transfer {
+        &self.0.transfer
+    }
+
     pub(crate) fn cookie(&self) -> &SessionCookie {
         &self.0.cookie
     }
@@ -246,7 +267,7 @@ impl Wardgate {
     /// schemes. A built gate does this every minute by itself.
     pub async fn maintain(&self) -> Result<(), AuthError> {
         self.0.limits.flush().await?;
-        self.0.keys.maintain(TenantId::DEFAULT, &self.own_source()).await?;
+        let source = self.own_source();
         self.0.keys.reload(TenantId::DEFAULT).await?;
         self.0.passwords.calibrate(TenantId::DEFAULT).await?;
         self.0.limits.purge().await?;
@@ -255,7 +276,18 @@ impl Wardgate {
         sessions::purge(&self.0.env, self.0.env.now().minus(hour)).await?;
         // Longer than a session: somebody may want to know which key was used until lately.
         api_keys::purge(&self.0.env, self.0.env.now().minus(30 * 24 * hour)).await?;
-        self.0.audit.remove_old(TenantId::DEFAULT).await.map(drop)
+        // One tenant after the other, oldest first; nothing is held of them but a few ids.
+        let (mut last, mut removed) = (None, Ok(()));
+        loop {
+            let some = tenants::list_ids(&self.0.env, last).await?;
+            let Some(newest) = some.last() else { return removed };
+            last = Some(*newest);
+            for tenant in some {
+                self.0.keys.maintain(tenant, &source).await?;
+                // One whose chain is broken keeps none of the others from what is due.
+                removed = removed.and(self.0.audit.remove_old(tenant).await.map(drop));
+            }
+        }
     }
 
     /// Does what is due each second: writes down what API keys and browser sessions were used for, sends the mails that
@@ -267,14 +299,45 @@ impl Wardgate {
 
     /// Sends the mails that wait, to the last that can be sent now.
     pub(crate) async fn send_mail(&self) -> Result<(), AuthError> {
-        self.0.outbox.send_due(TenantId::DEFAULT).await.map(drop)
+        self.0.outbox.send_due().await.map(drop)
     }
 
     /// What [`tend`](Self::tend) does with the database alone.
     pub(crate) async fn write_down(&self) -> Result<(), AuthError> {
         self.0.api_keys.flush().await?;
         self.0.sessions.flush().await?;
-        self.0.audit.seal(TenantId::DEFAULT).await.map(drop)
+        self.0.audit.seal_all().await.map(drop)
+    }
+
+    /// Gives each sink the audit records that were sealed since it last took some. A built gate does this each second by
+    /// itself.
+    pub async fn feed_sinks(&self) -> Result<(), AuthError> {
+        let mut result = Ok(());
+        for sink in 0..self.0.audit.sinks() {
+            result = result.and(self.feed_sink(sink).await);
+        }
+        result
+    }
+
+    /// Gives one sink what it has not taken yet, of one tenant after the other.
+    pub(crate) async fn feed_sink(&self, sink: usize) -> Result<(), AuthError> {
+        let mut result = Ok(());
+        for tenant in self.0.audit.tenants_behind(sink).await? {
+            let slug = match self.0.tenants.get(tenant).await {
+                Ok(found) => found.slug.to_string(),
+                // It was deleted meanwhile.
+                Err(AuthError::NotFound) => continue,
+                Err(error) => return Err(error),
+            };
+            match self.0.audit.feed(tenant, &slug, sink).await {
+                Ok(true) => {}
+                // The others have their turn in a second: who does not answer is not asked for each of them.
+                Ok(false) => break,
+                // The chain of one tenant is broken.
+                Err(error) => result = result.and(Err(error)),
+            }
+        }
+        result
     }
 
     /// Whether requests can be served: the database answers, its schema is current, a signing key is open, and
@@ -313,6 +376,9 @@ impl Wardgate {
         }
         // So that a command or a stopped server leaves nothing unsealed; what cannot be sealed stays as it is.
         let _ = self.0.audit.seal_rest(TenantId::DEFAULT).await;
+        // A sink that does not answer gets the rest after the next start: its place is kept.
+        let second = std::time::Duration::from_secs(1);
+        let _ = tokio::time::timeout(second, self.feed_sinks()).await;
         self.0.env.db.close().await;
     }
 

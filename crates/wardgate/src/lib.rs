@@ -53,14 +53,20 @@ pub use builder::{BuildError, Builder};
 pub use features::api_keys::{
     ApiKey, ApiKeyChange, ApiKeyView, ApiKeys, NewApiKey, Period, Quota, RateLimit,
 };
+#[cfg(feature = "webhook")]
+pub use features::audit::WebhookSink;
 pub use features::audit::{
-    Action, Actor, Audit, AuditCheck, AuditEvent, AuditExport, AuditFilter, BrokenRecord, ChainFault, Outcome,
+    Action, Actor, Audit, AuditCheck, AuditEvent, AuditExport, AuditFilter, BrokenRecord, ChainFault,
+    Delivery, EventSink, FileSink, Outcome, SinkError,
 };
 pub use features::instance::{InstanceError, Stage};
 pub use features::keys::{KeyState, KeyView, Keys};
 pub use features::lifecycle::{Lifecycle, UserChange};
 pub use features::limits::RateLimits;
 pub use features::links::LinkUrls;
+pub use features::organizations::{
+    ActiveOrg, Invitation, Membership, OrgRole, Organization, Organizations, Seat,
+};
 pub use features::password::{
     Account, Accounts, DeniedPasswords, PasswordPolicy, Passwords, Registered, RegistrationMode,
 };
@@ -76,28 +82,36 @@ pub use features::service_accounts::{
 pub use features::sessions::{BrowserSessions, Session, Sessions};
 pub use features::setup::Setup;
 pub use features::signin::SignIn;
+pub use features::tenants::{Tenant, TenantChange, Tenants};
 pub use features::tokens::{ExchangedToken, TokenPair, Tokens};
+pub use features::transfer::{
+    ExportedUser, ImportError, ImportedBatch, LineFault, Transfer, TransferFormat, UserExport, UserImport,
+};
 pub use features::users::{NewUser, User, UserFilter, UserView, Users};
 pub use gate::{CorsOrigins, Wardgate, WebSettings};
 pub use hashing::HashPoolSettings;
 pub use kernel::email::{Email, InvalidEmail};
 pub use kernel::error::{AuthError, FieldFault};
 pub use kernel::ids::{
-    AccessTokenId, ApiKeyId, AuditEventId, InvalidId, MailId, RefreshTokenId, RequestId, ServiceAccountId,
-    SessionId, TenantId, UserId,
+    AccessTokenId, ApiKeyId, AuditEventId, InvalidId, InvitationId, MailId, OrgId, RefreshTokenId, RequestId,
+    ServiceAccountId, SessionId, TenantId, UserId,
 };
 pub use kernel::language::Language;
 pub use kernel::network::{InvalidNetwork, Network};
 pub use kernel::page::{Page, PageRequest, Position};
 pub use kernel::principal::{Principal, Subject, Via};
 pub use kernel::source::Source;
+pub use kernel::tenant::CurrentTenant;
 pub use kernel::time::{InvalidTimestamp, Timestamp};
+#[cfg(feature = "webhook")]
+pub use ports::{Answer, Outbound, OutboundError, Resolved, Resolver};
 pub use ports::{BoxFuture, DevInbox, Mail, MailError, Mailer, RecordingMailer};
 pub use ports::{Clock, ManualClock, Rng, SeededRng, SystemClock, SystemRng};
 #[cfg(feature = "smtp")]
 pub use ports::{SmtpMailer, SmtpSettings, SmtpTls};
 pub use wardgate_crypto::MasterKey;
 pub use wardgate_crypto::password::{Password, Scheme};
+pub use wardgate_crypto::{InvalidWebhookKey, WebhookKey};
 pub use wardgate_store::{DatabaseUrl, DbOptions, Durability, StoreError};
 pub use wardgate_verify::Algorithm;
 pub use web::problem::{PROBLEMS, ProblemRow};

@@ -1,23 +1,28 @@
 //! Merges the features' routes and puts the layers around them. Nothing else.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::routing::any;
+use http::{Extensions, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
+use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::authn::admit;
+use crate::authn::{ActsOn, admit, by_host};
 use crate::features::{
-    api_keys, audit, keys, lifecycle, password, principals, recovery, roles, service_accounts, sessions,
-    setup, signin, tokens,
+    api_keys, audit, keys, lifecycle, organizations, password, principals, recovery, roles, service_accounts,
+    sessions, setup, signin, tenants, tokens,
 };
 use crate::gate::{CorsOrigins, Wardgate};
 use crate::kernel::error::AuthError;
+use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::web::openapi::{document, operation, schema};
 use crate::web::problem::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::web::routes::{Access, Route, route, router};
@@ -34,7 +39,9 @@ pub(crate) fn table() -> Vec<Route<Wardgate>> {
         lifecycle::http::routes(),
         roles::http::routes(),
         service_accounts::http::routes(),
+        tenants::http::routes(),
         api_keys::http::routes(),
+        organizations::http::routes(),
         sessions::http::routes(),
         keys::http::routes(),
         audit::http::routes(),
@@ -49,7 +56,7 @@ pub(crate) fn table() -> Vec<Route<Wardgate>> {
 /// The API description of the table.
 pub(crate) fn description() -> Value {
     let operations = table().into_iter().map(|route| (route.endpoint, route.operation)).collect();
-    document(operations, api_keys::http::schemas())
+    document(operations, [api_keys::http::schemas(), organizations::http::schemas()].concat())
 }
 
 /// The routes for an application that has its own others.
@@ -63,6 +70,22 @@ pub(crate) fn standalone(gate: &Wardgate) -> Router {
 }
 
 fn routes(gate: &Wardgate) -> Router<Wardgate> {
+    let root = of_one_tenant(gate);
+    // What is below a tenant's path is what is at the root, asked under another tenant.
+    let inner = root.clone().fallback(async || AuthError::NotFound).with_state(gate.clone());
+    let of_tenants = Router::new()
+        .route("/t/{slug}/{*path}", any(below_slug))
+        .route("/admin/tenants/{id}/{*path}", any(below_id))
+        .with_state((gate.clone(), inner));
+    let routes = root.layer(from_fn_with_state(gate.clone(), by_host)).merge(of_tenants);
+    let routes = if gate.0.web.docs { routes.merge(docs::router(description())) } else { routes };
+    match &gate.0.dev_inbox {
+        Some(mails) => routes.merge(inbox::router(Arc::clone(mails))),
+        None => routes,
+    }
+}
+
+fn of_one_tenant(gate: &Wardgate) -> Router<Wardgate> {
     let guarded = table().into_iter().map(|route| {
         route.guarded(|handler, access| match access {
             // A logout takes a refresh token in its body as well, so its handler looks for itself.
@@ -70,12 +93,66 @@ fn routes(gate: &Wardgate) -> Router<Wardgate> {
             access => handler.layer(from_fn_with_state((gate.clone(), access), admit)),
         })
     });
-    let routes = router(guarded.collect());
-    let routes = if gate.0.web.docs { routes.merge(docs::router(description())) } else { routes };
-    match &gate.0.dev_inbox {
-        Some(mails) => routes.merge(inbox::router(Arc::clone(mails))),
-        None => routes,
+    router(guarded.collect())
+}
+
+type Inner = (Wardgate, Router);
+
+/// `/t/{slug}/…`
+async fn below_slug(State((gate, inner)): State<Inner>, mut request: Request) -> Response {
+    let path = request.uri().path().strip_prefix("/t/").unwrap_or_default();
+    let (slug, rest) = path.split_once('/').unwrap_or((path, ""));
+    match gate.tenants().by_slug(slug).await {
+        Ok(tenant) => {
+            let rest = format!("/{rest}");
+            request.extensions_mut().insert(tenant);
+            ask(inner, request, &rest).await
+        }
+        Err(refusal) => refusal.into_response(),
     }
+}
+
+/// `/admin/tenants/{id}/…`: what an administrator of that tenant would ask for at `/admin/…`.
+async fn below_id(State((gate, inner)): State<Inner>, mut request: Request) -> Response {
+    let path = request.uri().path().strip_prefix("/admin/tenants/").unwrap_or_default();
+    let (id, rest) = path.split_once('/').unwrap_or((path, ""));
+    let of_tenants = rest.split('/').next() == Some("tenants");
+    let tenant = match id.parse() {
+        Ok(id) if !of_tenants => gate.tenants().by_id(id).await,
+        _ => Err(AuthError::NotFound),
+    };
+    match tenant {
+        Ok(tenant) => {
+            let rest = format!("/admin/{rest}");
+            request.extensions_mut().insert(gate.tenants().default_tenant());
+            request.extensions_mut().insert(ActsOn(tenant));
+            ask(inner, request, &rest).await
+        }
+        // Whether there is such a tenant is told to those only who may know.
+        Err(_) => ask(inner, request, "/admin/tenants/none").await,
+    }
+}
+
+fn carry<T: Clone + Send + Sync + 'static>(outer: &Extensions, request: &mut Request) {
+    if let Some(value) = outer.get::<T>() {
+        request.extensions_mut().insert(value.clone());
+    }
+}
+
+async fn ask(inner: Router, mut request: Request, path: &str) -> Response {
+    let asked = match request.uri().query() {
+        Some(query) => format!("{path}?{query}").parse(),
+        None => path.parse(),
+    };
+    let Ok(uri) = asked else { return AuthError::NotFound.into_response() };
+    *request.uri_mut() = uri;
+    // axum keeps the parameters of the outer path among the extensions, and would count them in with the inner's.
+    let outer = std::mem::take(request.extensions_mut());
+    carry::<Source>(&outer, &mut request);
+    carry::<ConnectInfo<SocketAddr>>(&outer, &mut request);
+    carry::<CurrentTenant>(&outer, &mut request);
+    carry::<ActsOn>(&outer, &mut request);
+    inner.oneshot(request).await.into_response()
 }
 
 fn layered(routes: Router<Wardgate>, gate: &Wardgate) -> Router<Wardgate> {

@@ -94,6 +94,15 @@ pub fn scheme_label(stored: &str) -> String {
     Stored::parse(stored).map_or_else(|_| "unknown".to_owned(), |stored| stored.label())
 }
 
+/// Reads a hash that another program made, before it is stored: names its scheme and cost as [`scheme_label`] does.
+///
+/// # Errors
+/// Why [`verify`] would find it [`Verdict::Unusable`]: malformed, of a scheme that is not known, or so costly that one
+/// sign-in would stall the server. The reason holds nothing of the hash.
+pub fn inspect(foreign: &str) -> Result<String, &'static str> {
+    Stored::parse(foreign).map(|stored| stored.label())
+}
+
 /// A stored hash that costs what `scheme` costs and that no password matches.
 ///
 /// Checked when there is no such user, so that the answer takes as long as for one who exists (S-012).

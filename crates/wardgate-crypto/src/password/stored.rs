@@ -24,7 +24,8 @@ pub(super) enum Stored {
 impl Stored {
     /// Reads a stored hash and bounds what checking it may cost, before anything is computed (S-008).
     pub(super) fn parse(text: &str) -> Result<Self, Reason> {
-        if text.len() > MAX_STORED_BYTES || !text.is_ascii() {
+        // No form has a space or a control character; a salt that is text, as Django's, must not bring one along.
+        if text.len() > MAX_STORED_BYTES || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(MALFORMED);
         }
         let (name, rest) = text.strip_prefix('$').unwrap_or(text).split_once('$').ok_or(MALFORMED)?;

@@ -30,6 +30,36 @@ fn hashes_of_other_programs_take_their_password_and_no_other() {
 
 // S-009
 #[test]
+fn a_foreign_hash_is_inspected_before_it_is_stored() {
+    for (_, stored, label) in FOREIGN {
+        assert_eq!(inspect(stored).as_deref(), Ok(*label));
+    }
+    let too_costly = [
+        "$2b$18$KDhzhcGw8sn1ZjWdIQBRwO0CvfKv6n6nxyn2LizfZF25hD9eq3SOa",
+        "$argon2id$v=19$m=2000000,t=1,p=1$RSjF+P+fUypFSEmJsXaO8Q$dTKzW7Ab+s9Tqq6eHvPlOaSL57R5g3YrL1Y9pazhUF8",
+        "$argon2id$v=19$m=1048576,t=5,p=1$RSjF+P+fUypFSEmJsXaO8Q$dTKzW7Ab+s9Tqq6eHvPlOaSL57R5g3YrL1Y9pazhUF8",
+        "pbkdf2_sha256$10000001$zK3mQ9$RtpV3Hd8biD/r+4mM1RzKKpdt+iP+tVXm6gMZuuFXgI=",
+        "$scrypt$ln=20,r=8,p=2$q3XOea+VUiqF0Lo3hnDO+Q$3qgho9OpJT+bh0odajLr0cVgeVhhPEo0xjuK2OE2hLo",
+    ];
+    for stored in too_costly {
+        assert_eq!(inspect(stored), Err("its parameters would cost too much"), "{stored}");
+    }
+    assert_eq!(inspect("$6$rounds=5000$salt$digest"), Err("a scheme that is not known"));
+    let with_nul = "pbkdf2_sha256$1500$zK\0mQ9$RtpV3Hd8biD/r+4mM1RzKKpdt+iP+tVXm6gMZuuFXgI=";
+    for malformed in [
+        "",
+        "secret",
+        with_nul,
+        "$2b$04$wBBsgoKEvkT9geGripLew.fgkmOrGFhuMe.dTOmdvWvOQoSwZOXcG\n",
+        "$2b$12$short",
+        "5f4dcc3b5aa765d61d8327deb882cf99",
+    ] {
+        assert_eq!(inspect(malformed), Err("malformed"), "{malformed}");
+    }
+}
+
+// S-009
+#[test]
 fn every_foreign_hash_is_to_be_replaced_by_the_configured_scheme() {
     for (_, stored, _) in FOREIGN {
         assert!(needs_rehash(stored, &Scheme::default()), "{stored}");

@@ -10,8 +10,9 @@ mod server;
 
 use std::time::Duration;
 
-use client::Connection;
+use client::{Connection, json_request};
 use measure::{Latencies, median, rate};
+use serde_json::json;
 use server::{Server, binary_size_mb};
 
 /// How long one cell is measured.
@@ -90,6 +91,22 @@ async fn logins(server: &Server) {
     }
     let (bare, ours) = (measure::median_of(bare), measure::median_of(ours));
     println!("| sign-ins, 8 clients | {bare:.1} hashes/s | {ours:.1} /s | {:.2} | ≥ 0.9 |", ours / bare);
+    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    let wrong = |email: &str| {
+        json_request("/auth/login", &json!({ "email": email, "password": "wrong" }).to_string())
+    };
+    for _ in 0..ROUNDS {
+        known
+            .push(measure::rate_of(server.address, 8, CELL, &wrong("ada@example.com"), 401).await.per_second);
+        unknown.push(
+            measure::rate_of(server.address, 8, CELL, &wrong("nobody@example.com"), 401).await.per_second,
+        );
+    }
+    let (known, unknown) = (measure::median_of(known), measure::median_of(unknown));
+    println!(
+        "| a sign-in to nobody against a wrong password | {known:.1} /s | {unknown:.1} /s | {:.2} | about 1 |",
+        unknown / known
+    );
 }
 
 /// One `GET /auth/me` every 20 ms, alone and while 16 clients sign in without pause.

@@ -4,17 +4,12 @@ use std::io::{self, Write as _};
 use std::time::Duration;
 
 use serde::Serialize;
-use wardgate::{
-    ApiKey, ApiKeyChange, ApiKeyId, ApiKeyView, AuthError, NewApiKey, PageRequest, Subject, TenantId,
-    Wardgate,
-};
+use wardgate::{ApiKey, ApiKeyChange, ApiKeyId, ApiKeyView, AuthError, NewApiKey, PageRequest, Subject};
 
-use super::{service_account, user};
+use super::{Opened, service_account, user};
 use crate::cli::{ApiKey as Command, Common, Owner};
 use crate::failure::Failure;
 use crate::output::{self, List};
-
-const TENANT: TenantId = TenantId::DEFAULT;
 
 /// Runs the command.
 ///
@@ -27,7 +22,7 @@ pub(crate) async fn run(common: &Common, command: Command) -> Result<(), Failure
     done
 }
 
-async fn dispatch(common: &Common, gate: &Wardgate, command: Command) -> Result<(), Failure> {
+async fn dispatch(common: &Common, gate: &Opened, command: Command) -> Result<(), Failure> {
     let (keys, operator) = (gate.api_keys(), gate.operator());
     match command {
         Command::List { owner } => list(common, gate, subject(gate, owner).await?).await,
@@ -39,18 +34,18 @@ async fn dispatch(common: &Common, gate: &Wardgate, command: Command) -> Result<
                 networks: (!network.is_empty()).then_some(Some(network)),
                 ..ApiKeyChange::default()
             };
-            let made = keys.create(TENANT, subject(gate, owner).await?, new, &operator).await;
+            let made = keys.create(gate.tenant, subject(gate, owner).await?, new, &operator).await;
             reveal(common, "made", made.map_err(explain)?)
         }
         Command::Rotate { id, overlap } => {
             let owner = find(gate, id).await?.owner;
             let overlap = Duration::from_secs(overlap.into());
-            let made = keys.rotate(TENANT, owner, id, overlap, &operator).await;
+            let made = keys.rotate(gate.tenant, owner, id, overlap, &operator).await;
             reveal(common, "rotated", made.map_err(|error| gone(error, id))?)
         }
         Command::Revoke { id } => {
             let key = find(gate, id).await?;
-            keys.revoke(TENANT, key.owner, id, &operator).await.map_err(|error| gone(error, id))?;
+            keys.revoke(gate.tenant, key.owner, id, &operator).await.map_err(|error| gone(error, id))?;
             let out = &mut io::stdout().lock();
             if common.json {
                 output::json(out, &ApiKeyView::from(key))?;
@@ -62,7 +57,7 @@ async fn dispatch(common: &Common, gate: &Wardgate, command: Command) -> Result<
     }
 }
 
-async fn subject(gate: &Wardgate, owner: Owner) -> Result<Subject, Failure> {
+async fn subject(gate: &Opened, owner: Owner) -> Result<Subject, Failure> {
     match (owner.email, owner.service_account) {
         (Some(email), None) => Ok(user::find(gate, &email).await?.id.into()),
         (None, Some(name)) => Ok(service_account::find(gate, &name).await?.id.into()),
@@ -70,8 +65,8 @@ async fn subject(gate: &Wardgate, owner: Owner) -> Result<Subject, Failure> {
     }
 }
 
-async fn find(gate: &Wardgate, id: ApiKeyId) -> Result<ApiKey, Failure> {
-    gate.api_keys().get(TENANT, id).await.map_err(|error| gone(error, id))
+async fn find(gate: &Opened, id: ApiKeyId) -> Result<ApiKey, Failure> {
+    gate.api_keys().get(gate.tenant, id).await.map_err(|error| gone(error, id))
 }
 
 fn gone(error: AuthError, id: ApiKeyId) -> Failure {
@@ -113,11 +108,11 @@ struct Revealed<'k> {
     key: &'k str,
 }
 
-async fn list(common: &Common, gate: &Wardgate, owner: Subject) -> Result<(), Failure> {
+async fn list(common: &Common, gate: &Opened, owner: Subject) -> Result<(), Failure> {
     let mut page = PageRequest { limit: PageRequest::MAX_LIMIT, after: None };
     let mut list = List::new(common.json, ["ID", "NAME", "SCOPES", "LAST USED", "ENDS"]);
     loop {
-        let (keys, next) = gate.api_keys().list(TENANT, owner, page).await?;
+        let (keys, next) = gate.api_keys().list(gate.tenant, owner, page).await?;
         let out = &mut io::stdout().lock();
         let rows: Vec<Listed> = keys.into_iter().map(Listed::new).collect();
         list.batch(out, &rows, |row| row.cells.clone())?;

@@ -3,7 +3,7 @@
 use std::io;
 
 use serde_json::json;
-use wardgate::{Actor, AuthError, KeyView, TenantId};
+use wardgate::{Actor, AuthError, KeyView};
 
 use crate::cli::{Common, Key};
 use crate::failure::Failure;
@@ -15,7 +15,7 @@ use crate::output::{self, List};
 /// An unknown key; rotating a secret that only the operator can change.
 pub(crate) async fn run(common: &Common, command: &Key) -> Result<(), Failure> {
     let gate = super::open(common).await?;
-    let (keys, source, tenant) = (gate.keys(), gate.own_source(), TenantId::DEFAULT);
+    let (keys, source, tenant) = (gate.keys(), gate.own_source(), gate.tenant);
     let out = &mut io::stdout().lock();
     match command {
         Key::List => {

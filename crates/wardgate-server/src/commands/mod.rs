@@ -4,25 +4,45 @@
 pub(crate) mod api_key;
 pub(crate) mod audit;
 pub(crate) mod config;
+pub(crate) mod export;
+pub(crate) mod import;
 pub(crate) mod key;
 pub(crate) mod migrate;
 pub(crate) mod role;
 pub(crate) mod service_account;
+pub(crate) mod tenant;
 pub(crate) mod user;
 
-use wardgate::{DatabaseUrl, Wardgate};
+use std::ops::Deref;
+use std::path::Path;
 
-use crate::cli::Common;
+use wardgate::{DatabaseUrl, TenantId, TransferFormat, Wardgate};
+
+use crate::cli::{Common, FileFormat};
 use crate::config::Mode;
 use crate::datadir::DataDir;
 use crate::failure::Failure;
 use crate::wire;
 
+/// A gate for one command, and the tenant that the command is about.
+pub(crate) struct Opened {
+    gate: Wardgate,
+    pub(crate) tenant: TenantId,
+}
+
+impl Deref for Opened {
+    type Target = Wardgate;
+
+    fn deref(&self) -> &Wardgate {
+        &self.gate
+    }
+}
+
 /// A gate for one command on a database that is there.
 ///
 /// # Errors
-/// No database, no key, or a key that does not open it.
-pub(crate) async fn open(common: &Common) -> Result<Wardgate, Failure> {
+/// No database, no key, or a key that does not open it; a tenant that is not there.
+pub(crate) async fn open(common: &Common) -> Result<Opened, Failure> {
     let config = wire::settings(common, &[], Mode::Tool)?;
     let data = DataDir::new(&common.data_dir);
     if let DatabaseUrl::Sqlite(path) = data.database(&config.database.url)?
@@ -33,7 +53,12 @@ pub(crate) async fn open(common: &Common) -> Result<Wardgate, Failure> {
             "there is no database at {path}: give the server's --data-dir, or make one with `wardgate migrate`"
         )));
     }
-    open_or_make(common).await
+    let gate = open_or_make(common).await?;
+    let found = gate.tenants().find_by_slug(&common.tenant).await?;
+    let tenant = found.ok_or_else(|| {
+        Failure::refused(format!("no tenant {:?}: `wardgate tenant list` shows them", common.tenant))
+    })?;
+    Ok(Opened { gate, tenant: tenant.id })
 }
 
 /// As [`open`], but a SQLite file that is not there is made.
@@ -59,4 +84,33 @@ pub(crate) async fn open_or_make(common: &Common) -> Result<Wardgate, Failure> {
     let issuer = config.server.issuer.clone().unwrap_or_else(|| "http://localhost".to_owned());
     let builder = wire::builder(&config, Mode::Tool)?.issuer(issuer).master_key(key);
     Ok(builder.database(wire::db_options(database, &config.database)).build_tool().await?)
+}
+
+/// What a file of users is: as it was said, or by its name.
+fn transfer_format(said: Option<FileFormat>, path: &Path) -> Option<TransferFormat> {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    match (said, extension.as_deref()) {
+        (Some(FileFormat::Jsonl), _) | (None, Some("jsonl" | "ndjson")) => Some(TransferFormat::JsonLines),
+        (Some(FileFormat::Csv), _) | (None, Some("csv")) => Some(TransferFormat::Csv),
+        (None, _) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_file_tells_its_format_unless_somebody_does() {
+        let format = |said, name: &str| transfer_format(said, Path::new(name));
+        for name in ["a.jsonl", "b/a.NDJSON"] {
+            assert_eq!(format(None, name), Some(TransferFormat::JsonLines));
+            assert_eq!(format(Some(FileFormat::Csv), name), Some(TransferFormat::Csv));
+        }
+        assert_eq!(format(None, "users.csv"), Some(TransferFormat::Csv));
+        assert_eq!(format(Some(FileFormat::Jsonl), "-"), Some(TransferFormat::JsonLines));
+        for name in ["-", "users", "users.json", "csv"] {
+            assert_eq!(format(None, name), None, "{name}");
+        }
+    }
 }

@@ -3,13 +3,12 @@
 use std::io::{self, Write as _};
 
 use serde::Serialize;
-use wardgate::{AuthError, BuiltinRole, CustomRole, RoleChange, TenantId, Wardgate};
+use wardgate::{AuthError, BuiltinRole, CustomRole, RoleChange};
 
+use super::Opened;
 use crate::cli::{Common, Role as Command};
 use crate::failure::Failure;
 use crate::output::{self, List};
-
-const TENANT: TenantId = TenantId::DEFAULT;
 
 /// Runs the command.
 ///
@@ -22,23 +21,23 @@ pub(crate) async fn run(common: &Common, command: Command) -> Result<(), Failure
     done
 }
 
-async fn dispatch(common: &Common, gate: &Wardgate, command: Command) -> Result<(), Failure> {
+async fn dispatch(common: &Common, gate: &Opened, command: Command) -> Result<(), Failure> {
     let (roles, operator) = (gate.roles(), gate.operator());
     match command {
         Command::List => list(common, gate).await,
         Command::Create { name, permission, description } => {
             let change = RoleChange { description: Some(description), permissions: Some(permission) };
-            let made = roles.create(TENANT, &name, change, &operator).await;
+            let made = roles.create(gate.tenant, &name, change, &operator).await;
             report(common, "made", &made.map_err(|error| explain(error, &name))?)
         }
         Command::SetPermissions { name, permission } => {
             let change = RoleChange { description: None, permissions: Some(permission) };
-            let changed = roles.update(TENANT, &name, change, &operator).await;
+            let changed = roles.update(gate.tenant, &name, change, &operator).await;
             report(common, "changed", &changed.map_err(|error| explain(error, &name))?)
         }
         Command::Delete { name } => {
-            let leaving = roles.get(TENANT, &name).await.map_err(|error| explain(error, &name))?;
-            roles.delete(TENANT, &name, &operator).await.map_err(|error| explain(error, &name))?;
+            let leaving = roles.get(gate.tenant, &name).await.map_err(|error| explain(error, &name))?;
+            roles.delete(gate.tenant, &name, &operator).await.map_err(|error| explain(error, &name))?;
             report(common, "deleted", &leaving)
         }
     }
@@ -71,14 +70,14 @@ fn report(common: &Common, verb: &str, role: &CustomRole) -> Result<(), Failure>
     Ok(())
 }
 
-async fn list(common: &Common, gate: &Wardgate) -> Result<(), Failure> {
+async fn list(common: &Common, gate: &Opened) -> Result<(), Failure> {
     let builtin = BuiltinRole::ALL.into_iter().map(|role| Listed {
         name: role.to_string(),
         builtin: true,
         permissions: role.permissions().iter().map(|&permission| permission.to_owned()).collect(),
         description: None,
     });
-    let custom = gate.roles().list(TENANT).await?.into_iter().map(|role| Listed {
+    let custom = gate.roles().list(gate.tenant).await?.into_iter().map(|role| Listed {
         name: role.name,
         builtin: false,
         permissions: role.permissions,

@@ -3,17 +3,13 @@
 use std::io::{self, Write as _};
 
 use serde::Serialize;
-use wardgate::{
-    AuthError, Machine, PageRequest, ServiceAccount, ServiceAccountChange, ServiceAccountView, TenantId,
-    Wardgate,
-};
+use wardgate::{AuthError, Machine, PageRequest, ServiceAccount, ServiceAccountChange, ServiceAccountView};
 
+use super::Opened;
 use crate::cli::{Common, ServiceAccount as Command};
 use crate::failure::Failure;
 use crate::output::{self, List};
 use crate::stdin;
-
-const TENANT: TenantId = TenantId::DEFAULT;
 
 /// Runs the command.
 ///
@@ -26,12 +22,12 @@ pub(crate) async fn run(common: &Common, command: Command) -> Result<(), Failure
     done
 }
 
-async fn dispatch(common: &Common, gate: &Wardgate, command: Command) -> Result<(), Failure> {
+async fn dispatch(common: &Common, gate: &Opened, command: Command) -> Result<(), Failure> {
     let (accounts, operator) = (gate.service_accounts(), gate.operator());
     match command {
         Command::List => list(common, gate).await,
         Command::Create { name, role } => {
-            let made = accounts.create(TENANT, &name, role, &operator).await;
+            let made = accounts.create(gate.tenant, &name, role, &operator).await;
             let made = made.map_err(|error| match error {
                 AuthError::NameTaken => {
                     Failure::refused(format!("there is a service account {name:?}: choose another name"))
@@ -49,8 +45,8 @@ async fn dispatch(common: &Common, gate: &Wardgate, command: Command) -> Result<
         Command::Delete { name, yes } => {
             let account = find(gate, &name).await?;
             confirm(&name, yes)?;
-            let leaving = accounts.get(TENANT, account.id).await?;
-            accounts.delete(TENANT, account.id, &operator).await?;
+            let leaving = accounts.get(gate.tenant, account.id).await?;
+            accounts.delete(gate.tenant, account.id, &operator).await?;
             report(common, "deleted", &leaving)
         }
     }
@@ -62,21 +58,21 @@ fn activity(is_active: bool) -> ServiceAccountChange {
 
 async fn update(
     common: &Common,
-    gate: &Wardgate,
+    gate: &Opened,
     name: &str,
     to: ServiceAccountChange,
     verb: &str,
 ) -> Result<(), Failure> {
     let id = find(gate, name).await?.id;
-    report(common, verb, &gate.service_accounts().update(TENANT, id, to, &gate.operator()).await?)
+    report(common, verb, &gate.service_accounts().update(gate.tenant, id, to, &gate.operator()).await?)
 }
 
 /// The service account of this name.
 ///
 /// # Errors
 /// There is none.
-pub(crate) async fn find(gate: &Wardgate, name: &str) -> Result<ServiceAccount, Failure> {
-    let found = gate.service_accounts().find_by_name(TENANT, name).await?;
+pub(crate) async fn find(gate: &Opened, name: &str) -> Result<ServiceAccount, Failure> {
+    let found = gate.service_accounts().find_by_name(gate.tenant, name).await?;
     found.ok_or_else(|| {
         Failure::refused(format!("no service account {name:?}: `wardgate service-account list` shows them"))
     })
@@ -105,11 +101,11 @@ fn report(common: &Common, verb: &str, machine: &Machine) -> Result<(), Failure>
     Ok(())
 }
 
-async fn list(common: &Common, gate: &Wardgate) -> Result<(), Failure> {
+async fn list(common: &Common, gate: &Opened) -> Result<(), Failure> {
     let mut page = PageRequest { limit: PageRequest::MAX_LIMIT, after: None };
     let mut list = List::new(common.json, ["ID", "NAME", "ROLES", "STATE", "SINCE"]);
     loop {
-        let (machines, next) = gate.service_accounts().list(TENANT, page).await?;
+        let (machines, next) = gate.service_accounts().list(gate.tenant, page).await?;
         let out = &mut io::stdout().lock();
         let rows: Vec<Listed> = machines.iter().map(Listed::new).collect();
         list.batch(out, &rows, |row| row.cells.clone())?;

@@ -3,17 +3,13 @@
 use std::io::{self, Write as _};
 
 use serde::Serialize;
-use wardgate::{
-    Account, AuthError, NewUser, PageRequest, TenantId, User, UserChange, UserFilter, UserId, UserView,
-    Wardgate,
-};
+use wardgate::{Account, AuthError, NewUser, PageRequest, User, UserChange, UserFilter, UserId, UserView};
 
+use super::Opened;
 use crate::cli::{Common, User as Command};
 use crate::failure::Failure;
 use crate::output::{self, List};
 use crate::stdin;
-
-const TENANT: TenantId = TenantId::DEFAULT;
 
 /// Runs the command.
 ///
@@ -26,7 +22,7 @@ pub(crate) async fn run(common: &Common, command: Command) -> Result<(), Failure
     done
 }
 
-async fn dispatch(common: &Common, gate: &Wardgate, command: Command) -> Result<(), Failure> {
+async fn dispatch(common: &Common, gate: &Opened, command: Command) -> Result<(), Failure> {
     let (lifecycle, operator) = (gate.lifecycle(), gate.operator());
     let (id, verb) = match command {
         Command::List => return list(common, gate).await,
@@ -43,7 +39,7 @@ async fn dispatch(common: &Common, gate: &Wardgate, command: Command) -> Result<
                 email.parse().map_err(|_| Failure::Usage(format!("{email:?} is not an e-mail address")))?;
             let new = NewUser { email, name, email_verified: true };
             let password = stdin::password()?;
-            let made = gate.accounts().create(TENANT, new, Some(&password), role, &operator).await;
+            let made = gate.accounts().create(gate.tenant, new, Some(&password), role, &operator).await;
             let made = made.map_err(|error| match error {
                 AuthError::EmailTaken => Failure::refused(
                     "this address has an account already: see `wardgate user show`, or change its password \
@@ -56,31 +52,31 @@ async fn dispatch(common: &Common, gate: &Wardgate, command: Command) -> Result<
         Command::SetPassword { who, .. } => {
             let user = find(gate, &who.email).await?;
             gate.passwords()
-                .set(TENANT, &user, &stdin::password()?, operator.actor, &operator.source)
+                .set(gate.tenant, &user, &stdin::password()?, operator.actor, &operator.source)
                 .await?;
             (user.id, "set the password of")
         }
         Command::SetRole { who, role } => {
             let id = find(gate, &who.email).await?.id;
             let to = UserChange { roles: Some(role), ..UserChange::default() };
-            lifecycle.update(TENANT, id, to, &operator).await?;
+            lifecycle.update(gate.tenant, id, to, &operator).await?;
             (id, "changed the role of")
         }
         Command::Disable(who) => {
             let id = find(gate, &who.email).await?.id;
-            lifecycle.update(TENANT, id, activity(false), &operator).await?;
+            lifecycle.update(gate.tenant, id, activity(false), &operator).await?;
             (id, "disabled")
         }
         Command::Enable(who) => {
             let id = find(gate, &who.email).await?.id;
-            lifecycle.update(TENANT, id, activity(true), &operator).await?;
+            lifecycle.update(gate.tenant, id, activity(true), &operator).await?;
             (id, "enabled")
         }
         Command::Delete { who, yes } => {
             let user = find(gate, &who.email).await?;
             confirm(&user, yes)?;
             let leaving = account(gate, user.id).await?;
-            lifecycle.delete(TENANT, user.id, &operator).await?;
+            lifecycle.delete(gate.tenant, user.id, &operator).await?;
             return report(common, "deleted", &leaving);
         }
     };
@@ -95,13 +91,13 @@ fn activity(is_active: bool) -> UserChange {
 ///
 /// # Errors
 /// There is none.
-pub(crate) async fn find(gate: &Wardgate, email: &str) -> Result<User, Failure> {
-    let found = gate.users().find_by_email(TENANT, email).await?;
+pub(crate) async fn find(gate: &Opened, email: &str) -> Result<User, Failure> {
+    let found = gate.users().find_by_email(gate.tenant, email).await?;
     found.ok_or_else(|| Failure::refused(format!("no user {email:?}: `wardgate user list` shows them")))
 }
 
-async fn account(gate: &Wardgate, id: UserId) -> Result<Account, Failure> {
-    gate.accounts().get(TENANT, id).await.map_err(|error| match error {
+async fn account(gate: &Opened, id: UserId) -> Result<Account, Failure> {
+    gate.accounts().get(gate.tenant, id).await.map_err(|error| match error {
         AuthError::NotFound => Failure::refused(format!("no user {id}: `wardgate user list` shows them")),
         other => other.into(),
     })
@@ -159,11 +155,11 @@ fn state(user: &User) -> &'static str {
 }
 
 /// Pages through all users without holding them all.
-async fn list(common: &Common, gate: &Wardgate) -> Result<(), Failure> {
+async fn list(common: &Common, gate: &Opened) -> Result<(), Failure> {
     let mut page = PageRequest { limit: PageRequest::MAX_LIMIT, after: None };
     let mut list = List::new(common.json, ["ID", "E-MAIL", "ROLES", "STATE", "SINCE"]);
     loop {
-        let (accounts, next) = gate.accounts().list(TENANT, UserFilter::default(), page).await?;
+        let (accounts, next) = gate.accounts().list(gate.tenant, UserFilter::default(), page).await?;
         let out = &mut io::stdout().lock();
         let rows: Vec<Listed> = accounts.iter().map(Listed::new).collect();
         list.batch(out, &rows, |row| row.cells.clone())?;

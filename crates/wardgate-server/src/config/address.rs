@@ -74,7 +74,11 @@ fn check_port(port: Option<&str>, https: bool) -> Result<(), &'static str> {
     }
 }
 
-fn check_host(host: &str) -> Result<(), &'static str> {
+/// Checks a host as a URL has it: a name, an IPv4 address, or an IPv6 address in brackets.
+///
+/// # Errors
+/// Says what is wrong.
+pub(super) fn check_host(host: &str) -> Result<(), &'static str> {
     if let Some(bare) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         // Browsers write the one shortest form (RFC 5952); any other spelling would never be equal.
         let canonical = bare.parse::<Ipv6Addr>().is_ok_and(|address| address.to_string() == bare);

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{
-    database, duration, mail, password, rate_limit, registration, server, session, telemetry, tokens,
+    audit, database, duration, mail, password, rate_limit, registration, server, session, telemetry, tokens,
 };
 
 /// The values that a setting may have.
@@ -28,6 +28,7 @@ const TABLES: [&[(&str, Limit)]; 9] = [
     registration::LIMITS,
     mail::LIMITS,
     rate_limit::LIMITS,
+    audit::LIMITS,
     telemetry::LIMITS,
 ];
 

@@ -5,6 +5,7 @@
 //! may be (`limit`), and the schema and the documentation are made from the two (`describe`).
 
 mod address;
+mod audit;
 mod check;
 mod database;
 mod describe;
@@ -32,6 +33,7 @@ mod tokens;
 use check::Checker;
 
 pub(crate) use address::Network;
+pub(crate) use audit::{Audit, Webhook};
 pub(crate) use database::{Database, DatabaseUrl};
 pub(crate) use describe::schema;
 pub(crate) use environment::of_process;
@@ -73,6 +75,7 @@ pub(crate) struct Config {
     pub(crate) mail: Mail,
     pub(crate) rate_limit: RateLimit,
     pub(crate) redis: Redis,
+    pub(crate) audit: Audit,
     pub(crate) telemetry: Telemetry,
 }
 
@@ -106,6 +109,7 @@ impl Config {
         mail::check_registration(checker, registration, mail.as_ref());
         let rate_limit = rate_limit::check(checker);
         let redis = redis::check(checker);
+        let audit = audit::check(checker, server.as_ref());
         let telemetry = telemetry::check(checker);
         Some(Self {
             server: server?,
@@ -117,6 +121,7 @@ impl Config {
             mail: mail?,
             rate_limit: rate_limit?,
             redis,
+            audit: audit?,
             telemetry: telemetry?,
         })
     }

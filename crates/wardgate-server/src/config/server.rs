@@ -29,6 +29,7 @@ struct RawServer {
     trusted_proxies: Vec<String>,
     docs: bool,
     cors_origins: Vec<String>,
+    internal_hosts: Vec<String>,
     nodes: i64,
     shutdown_grace: String,
     master_key: Option<Secret<String>>,
@@ -43,6 +44,8 @@ pub(crate) struct Server {
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) docs: bool,
     pub(crate) cors: Cors,
+    /// Hosts that requests of the server's own may reach wherever they lie.
+    pub(crate) internal_hosts: Vec<String>,
     /// How many servers share the database.
     pub(crate) nodes: u32,
     /// At most ten seconds: the process must be gone by then.
@@ -71,6 +74,13 @@ pub(super) fn check(checker: &mut Checker<'_>) -> Option<Server> {
         checker.items("server.trusted_proxies", &raw.trusted_proxies, example, Network::parse);
     let example = "an origin as browsers send it, such as \"https://app.example.com\"";
     let origins = checker.items("server.cors_origins", &raw.cors_origins, example, origin);
+    let example = "a host as a URL has it, such as \"siem.internal\", \"10.0.0.7\" or \"[fd00::7]\"";
+    let mut internal_hosts = checker.items("server.internal_hosts", &raw.internal_hosts, example, |host| {
+        address::check_host(host).map(|()| host.to_owned())
+    });
+    if let Some(hosts) = internal_hosts.as_mut().filter(|_| dev) {
+        hosts.extend(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
+    }
     let nodes = checker.integer(NODES, raw.nodes);
     let shutdown_grace = checker.duration("server.shutdown_grace", &raw.shutdown_grace);
     Some(Server {
@@ -79,6 +89,7 @@ pub(super) fn check(checker: &mut Checker<'_>) -> Option<Server> {
         trusted_proxies: trusted_proxies?,
         docs: raw.docs || (dev && !checker.is_given("server.docs")),
         cors: Cors { origins: origins?, any_loopback: dev },
+        internal_hosts: internal_hosts?,
         nodes: nodes?,
         shutdown_grace: shutdown_grace?,
         master_key,

@@ -12,6 +12,9 @@ use super::limit::{Limit, limit};
 use super::shape::shape;
 use super::*;
 
+/// A secret for webhooks.
+const HOOK: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
 /// Base64 of 32 bytes that look random.
 const KEY: &str = "q83vEjRWeJCrze8SNFZ4kB0CAz7FpsfY6foLHC0+T2A=";
 
@@ -100,6 +103,26 @@ fn several_nodes_need_a_database_that_they_can_share() {
 }
 
 #[test]
+fn a_webhook_goes_to_a_public_host_or_to_one_that_is_named() {
+    let hook = |url: &'static str, hosts: &'static str| {
+        [
+            ("WARDGATE_AUDIT__WEBHOOK_URL", url),
+            ("WARDGATE_AUDIT__WEBHOOK_SECRET", HOOK),
+            ("WARDGATE_SERVER__INTERNAL_HOSTS", hosts),
+        ]
+    };
+    let url = "http://siem.internal:8088/collect";
+    assert_eq!(keys(production(&hook(url, ""))), ["audit.webhook_url"]);
+    let webhook = production(&hook(url, "other,siem.internal")).unwrap().audit.webhook.unwrap();
+    assert_eq!(webhook.url, url);
+    assert!(production(&hook("https://siem.example.com/", "")).is_ok());
+    assert!(production(&hook("http://[fd00::7]/", "[fd00::7]")).is_ok());
+    let local = hook("http://localhost:9000/", "");
+    assert!(Config::check(&from_environment(&local), Mode::Dev).is_ok());
+    assert_eq!(keys(production(&local)), ["audit.webhook_url"]);
+}
+
+#[test]
 fn docs_that_are_switched_off_stay_off_under_dev() {
     let raw = from_environment(&[("WARDGATE_SERVER__DOCS", "false")]);
     assert!(!Config::check(&raw, Mode::Dev).unwrap().server.docs);
@@ -182,6 +205,18 @@ fn a_table_of_faults() {
         ("WARDGATE_REDIS__URL", "http://:hunter2@cache"),
         ("WARDGATE_REDIS__URL", "redis://:changeme@cache"),
         ("WARDGATE_REDIS__URL", "rediss://:hunter2@cache#insecure"),
+        ("WARDGATE_AUDIT__RETENTION", "90s"),
+        ("WARDGATE_AUDIT__RETENTION", "100y"),
+        ("WARDGATE_AUDIT__FILE", "/nonexistent/audit.jsonl"),
+        ("WARDGATE_AUDIT__FILE", "/"),
+        ("WARDGATE_AUDIT__WEBHOOK_URL", "https://siem.example.com/"),
+        ("WARDGATE_AUDIT__WEBHOOK_URL", "siem.example.com"),
+        ("WARDGATE_AUDIT__WEBHOOK_URL", "http://siem.example.com/"),
+        ("WARDGATE_AUDIT__WEBHOOK_URL", "https://169.254.169.254/"),
+        ("WARDGATE_AUDIT__WEBHOOK_URL", "http://127.0.0.1:8088/"),
+        ("WARDGATE_AUDIT__WEBHOOK_SECRET", "whsec_hunter2"),
+        ("WARDGATE_AUDIT__WEBHOOK_SECRET", "whsec_Y2hhbmdlbWVjaGFuZ2VtZWNoYW5nZW1lY2hhbmdlbWU="),
+        ("WARDGATE_SERVER__INTERNAL_HOSTS", "siem.internal:8088,https://siem.internal,SIEM"),
         ("WARDGATE_TELEMETRY__LOG", "info,="),
         ("WARDGATE_TELEMETRY__FORMAT", "xml"),
         ("WARDGATE_SERVER__ACCESS_TTL", "15m"),
@@ -250,9 +285,12 @@ fn a_secret_that_anybody_may_read_is_refused_wherever_it_stands() {
     let read = |name: &str, variable: &str, content: &str, mode: u32| {
         let path = written(&folder, name, content, mode);
         let others = COMPLETE.iter().filter(|(other, _)| !variable.starts_with(other)).copied();
-        let hs256 = variable.ends_with("SECRET_FILE").then_some(("WARDGATE_TOKENS__ALGORITHM", "HS256"));
+        let hs256 =
+            variable.ends_with("HS256_SECRET_FILE").then_some(("WARDGATE_TOKENS__ALGORITHM", "HS256"));
+        let url = ("WARDGATE_AUDIT__WEBHOOK_URL", "https://siem.example.com/");
+        let webhook = variable.contains("WEBHOOK").then_some(url);
         let mail: &[_] = if variable.contains("MAIL") { &MAIL[..3] } else { &[] };
-        let more = hs256.into_iter().chain(mail.iter().copied());
+        let more = hs256.into_iter().chain(webhook).chain(mail.iter().copied());
         let variables: Vec<_> = others.chain(more).chain([(variable, path.as_str())]).collect();
         Config::check(&from_environment(&variables), Mode::Production)
     };
@@ -261,6 +299,7 @@ fn a_secret_that_anybody_may_read_is_refused_wherever_it_stands() {
         ("key", "WARDGATE_SERVER__MASTER_KEY_FILE", KEY),
         ("url", "WARDGATE_DATABASE__URL_FILE", "postgres://w:kR8sPq2x@db/w"),
         ("redis", "WARDGATE_REDIS__URL_FILE", "rediss://:kR8sPq2x@cache"),
+        ("hook", "WARDGATE_AUDIT__WEBHOOK_SECRET_FILE", HOOK),
         ("hs", "WARDGATE_TOKENS__HS256_SECRET_FILE", "3f9a6b1c8d2e4f70a1b2c3d4e5f60718"),
     ];
     for (name, variable, content) in cases {
@@ -433,11 +472,12 @@ fn what_is_shown_is_a_file_that_says_the_same_without_secrets() {
         ("WARDGATE_SERVER__MASTER_KEY_FILE", key.as_str()),
         ("WARDGATE_DATABASE__URL", "postgres://wardgate:hunter2@db/wardgate"),
         ("WARDGATE_SERVER__CORS_ORIGINS", "https://a.example,https://b.example"),
+        ("WARDGATE_AUDIT__WEBHOOK_SECRET", HOOK),
     ];
     let text = "[tokens]\nrefresh_grace = \"0\"\n";
     let raw = load(&[file(&folder, text)], environment(&variables), &[flag("127.0.0.1:9")]);
     let shown = show(&raw);
-    assert!(!shown.contains(KEY) && !shown.contains("hunter2"));
+    assert!(!shown.contains(KEY) && !shown.contains("hunter2") && !shown.contains(HOOK));
     assert!(toml::de::DeTable::parse(&shown).is_ok());
     insta::assert_snapshot!(shown.replace(folder.path().to_str().unwrap(), "DIR"));
     let json = show_json(&raw);

@@ -7,8 +7,11 @@
     reason = "tests may fail loudly, and have no public face"
 )]
 
+mod audit;
+mod canary;
 mod commands;
 mod crash;
+mod import;
 mod limits;
 mod machines;
 mod mail;
@@ -17,3 +20,4 @@ mod start;
 mod stop;
 mod support;
 mod tail;
+mod tenants;

@@ -174,7 +174,7 @@ pub fn tokens(body: &Value) -> (String, String) {
     (text("access_token"), text("refresh_token"))
 }
 
-fn agent() -> ureq::Agent {
+pub fn agent() -> ureq::Agent {
     ureq::Agent::config_builder().http_status_as_error(false).build().into()
 }
 

@@ -5,19 +5,22 @@ use std::time::Duration;
 use deadpool_postgres::{
     Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType, Timeouts,
 };
-use tokio_postgres::NoTls;
 
-use super::{error::describe, lease::Lease};
+use super::{error::describe, lease::Lease, tls};
 use crate::{DbOptions, Durability, StoreError, url::PostgresUrl};
 
 /// Longer than any healthy transaction; who waits longer is better told to come back.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// After a failover the old server may never answer again: give it up well within 30 seconds.
 const SILENCE: Duration = Duration::from_secs(15);
+/// The server gives up a statement that takes as long, and a wait for a lock that takes as long: whoever asked has gone
+/// by then, and the connection is one of few. Parameters in the URL's `options` come later and win.
+const TIMEOUTS: &str = "-c statement_timeout=15s -c lock_timeout=5s";
 
 pub(super) fn pool(url: &PostgresUrl, options: &DbOptions) -> Result<Pool, StoreError> {
     let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    let manager = Manager::from_config(driver_config(url, options.durability), NoTls, config);
+    let connector = tls::connector(&url.trust)?;
+    let manager = Manager::from_config(driver_config(url, options.durability), connector, config);
     let timeouts = Timeouts { wait: Some(PATIENCE), create: Some(PATIENCE), recycle: Some(PATIENCE) };
     Pool::builder(manager)
         .max_size(options.pool.max(1))
@@ -28,7 +31,7 @@ pub(super) fn pool(url: &PostgresUrl, options: &DbOptions) -> Result<Pool, Store
 }
 
 fn driver_config(url: &PostgresUrl, durability: Durability) -> tokio_postgres::Config {
-    let mut config = (*url.0).clone();
+    let mut config = (*url.config).clone();
     if config.get_application_name().is_none() {
         config.application_name("wardgate");
     }
@@ -38,10 +41,9 @@ fn driver_config(url: &PostgresUrl, durability: Durability) -> tokio_postgres::C
     if config.get_tcp_user_timeout().is_none() {
         config.tcp_user_timeout(SILENCE);
     }
-    if durability == Durability::Off {
-        let given = config.get_options().unwrap_or_default().to_owned();
-        config.options(format!("{given} -c synchronous_commit=off"));
-    }
+    let given = config.get_options().unwrap_or_default().to_owned();
+    let durability = if durability == Durability::Off { "-c synchronous_commit=off" } else { "" };
+    config.options(format!("{TIMEOUTS} {given} {durability}").trim_end());
     config
 }
 

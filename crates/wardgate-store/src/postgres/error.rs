@@ -28,15 +28,16 @@ fn by_state(refusal: &DbError) -> StoreError {
     if let Some(constraint) = constraint(refusal) {
         return StoreError::Constraint(constraint);
     }
-    let lost_race =
-        [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::LOCK_NOT_AVAILABLE];
+    let lost_race = [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED];
     if lost_race.contains(code) {
         return StoreError::Busy;
     }
     // Connection trouble, authorization, no such database, out of resources, operator intervention, I/O.
     let gone = ["08", "28", "3D", "53", "57", "58"].iter().any(|class| code.code().starts_with(class));
-    // A standby after a failover takes no changes.
-    if gone || *code == SqlState::READ_ONLY_SQL_TRANSACTION {
+    // A standby after a failover takes no changes. And whoever waited for a lock until the timeout would wait as long
+    // again in a second run.
+    let unable = [SqlState::READ_ONLY_SQL_TRANSACTION, SqlState::LOCK_NOT_AVAILABLE];
+    if gone || unable.contains(code) {
         return StoreError::unavailable(brief(refusal));
     }
     StoreError::internal(brief(refusal))

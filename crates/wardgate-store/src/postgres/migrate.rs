@@ -15,6 +15,8 @@ pub(super) async fn apply(mut lease: Lease, migrations: &[Migration]) -> Result<
     let key = lock::key(b"schema", "migrations");
     // The lock belongs to the connection: if anything fails here, closing it releases the lock.
     lease.taint();
+    // A migration of a large table takes its time, and so does waiting for the node that runs it.
+    lease.batch("SET statement_timeout = 0; SET lock_timeout = 0").await?;
     lease.batch(&format!("SELECT pg_advisory_lock({key})")).await?;
     let mut applied = Vec::new();
     for migration in migrate::plan(migrations, &recorded(&lease).await?)? {
@@ -23,6 +25,7 @@ pub(super) async fn apply(mut lease: Lease, migrations: &[Migration]) -> Result<
         applied.push(migration.applied());
     }
     lease.batch(&format!("SELECT pg_advisory_unlock({key})")).await?;
+    lease.batch("RESET statement_timeout; RESET lock_timeout").await?;
     lease.cleaned();
     Ok(applied)
 }

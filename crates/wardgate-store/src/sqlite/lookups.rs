@@ -28,6 +28,11 @@ pub(super) struct Lookups {
     idle: Mutex<Option<Vec<Connection>>>,
 }
 
+fn run(conn: &Connection, sql: &str) -> Result<(), StoreError> {
+    let ran = conn.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+    ran.map(drop).map_err(|error| store_error(&error))
+}
+
 impl Lookups {
     pub(super) fn new(path: PathBuf) -> Self {
         Self { path, idle: Mutex::new(Some(Vec::new())) }
@@ -40,8 +45,13 @@ impl Lookups {
         body: &impl Body<X, I, T, E>,
     ) -> Result<T, E> {
         let conn = self.take()?;
+        // Each statement by itself would take and release the file's locks, which costs more than to read a row.
+        run(&conn, "BEGIN")?;
         let (conn, ended) = run_now(Session::lookup(Conn::Sqlite(conn)), key, input, body);
-        self.give_back(sqlite(conn));
+        let conn = sqlite(conn);
+        if run(&conn, "COMMIT").is_ok() {
+            self.give_back(conn);
+        }
         ended.result()
     }
 

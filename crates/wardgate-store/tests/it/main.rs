@@ -11,4 +11,5 @@ mod races;
 mod schema;
 mod support;
 mod tenants;
+mod tls;
 mod verbs;

@@ -9,9 +9,9 @@ use std::{
 };
 
 use tokio::sync::oneshot;
-use wardgate_store::{DbOptions, GlobalSql, StoreError, global_sql, params};
+use wardgate_store::{Db, DbOptions, GlobalSql, Migration, StoreError, global_sql, params, testing::Scratch};
 
-use crate::support::{A, B, add, add_note, names, on_postgres, open_again, start};
+use crate::support::{A, B, LINKS, NOTES, add, add_note, names, on_postgres, open_again, start};
 
 const FAIL: GlobalSql = global_sql!("SELECT lose_race($1)");
 
@@ -218,4 +218,102 @@ async fn a_lock_of_one_tenant_holds_no_other() {
         })
         .await;
     assert_eq!(done, Ok(()));
+}
+
+const STATEMENT_TIMEOUT: GlobalSql = global_sql!("SELECT current_setting('statement_timeout')");
+const LOCK_TIMEOUT: GlobalSql = global_sql!("SELECT current_setting('lock_timeout')");
+
+/// One connection, whose URL sets some of the server's parameters.
+async fn open_with(scratch: &Scratch, settings: &str) -> Db {
+    let mark = if scratch.url().contains('?') { '&' } else { '?' };
+    let url = format!("{}{mark}options={}", scratch.url(), settings.replace(' ', "%20").replace('=', "%3D"));
+    open_again(scratch, |options| {
+        options.url = url.parse().unwrap();
+        options.pool = 1;
+    })
+    .await
+}
+
+async fn timeouts(db: &Db) -> (String, String) {
+    let read: Result<_, StoreError> = db
+        .write_global((), |tx, ()| {
+            Box::pin(async move {
+                let (statement,) = tx.one(STATEMENT_TIMEOUT, &params![]).await?;
+                let (lock,) = tx.one(LOCK_TIMEOUT, &params![]).await?;
+                Ok((statement, lock))
+            })
+        })
+        .await;
+    read.unwrap()
+}
+
+#[tokio::test]
+async fn every_connection_has_timeouts_and_the_url_may_set_others() {
+    let Some(scratch) = on_postgres().await else { return };
+    let both = |statement: &str, lock: &str| (statement.to_owned(), lock.to_owned());
+    assert_eq!(timeouts(scratch.db()).await, both("15s", "5s"));
+    let set = open_with(&scratch, "-c statement_timeout=1h").await;
+    assert_eq!(timeouts(&set).await, both("1h", "5s"));
+    let set = open_with(&scratch, "-c lock_timeout=0").await;
+    assert_eq!(timeouts(&set).await, both("15s", "0"));
+}
+
+#[tokio::test]
+async fn a_statement_without_end_is_given_up() {
+    const ENDLESS: GlobalSql = global_sql!("SELECT 'never' FROM pg_sleep(3600)");
+    let Some(scratch) = on_postgres().await else { return };
+    let db = open_with(&scratch, "-c statement_timeout=500ms").await;
+    let given_up: Result<(String,), StoreError> =
+        db.write_global((), |tx, ()| Box::pin(async move { tx.one(ENDLESS, &params![]).await })).await;
+    assert!(
+        matches!(&given_up, Err(StoreError::Unavailable(text)) if text.contains("57014")),
+        "{given_up:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_lock_that_is_not_to_be_had_is_waited_for_once() {
+    let Some(scratch) = on_postgres().await else { return };
+    let waiting = open_with(&scratch, "-c lock_timeout=10ms").await;
+    let runs = Arc::new(AtomicUsize::new(0));
+    let done: Result<(), StoreError> = scratch
+        .db()
+        .write(A, (waiting, Arc::clone(&runs)), |tx, (waiting, runs)| {
+            Box::pin(async move {
+                tx.lock("rule").await?;
+                let refused: Result<(), StoreError> = waiting
+                    .write(A, Arc::clone(runs), |tx, runs| {
+                        Box::pin(async move {
+                            runs.fetch_add(1, Ordering::SeqCst);
+                            tx.lock("rule").await
+                        })
+                    })
+                    .await;
+                assert!(
+                    matches!(&refused, Err(StoreError::Unavailable(text)) if text.contains("55P03")),
+                    "{refused:?}"
+                );
+                Ok(())
+            })
+        })
+        .await;
+    assert_eq!((done, runs.load(Ordering::SeqCst)), (Ok(()), 1));
+}
+
+#[tokio::test]
+async fn a_migration_takes_the_time_it_takes() {
+    const SLOW: Migration = Migration {
+        version: 3,
+        name: "slow",
+        sql: "CREATE TABLE slow AS SELECT current_setting('lock_timeout') AS lock_timeout FROM pg_sleep(0.6);",
+    };
+    const LOCK_TIMEOUT_THEN: GlobalSql = global_sql!("SELECT lock_timeout FROM slow");
+    let Some(scratch) = on_postgres().await else { return };
+    let db = open_with(&scratch, "-c statement_timeout=500ms -c lock_timeout=10ms").await;
+    db.migrate(&[NOTES, LINKS, SLOW]).await.unwrap();
+    let then: Result<(String,), StoreError> = db
+        .lookup_global((), |tx, ()| Box::pin(async move { tx.one(LOCK_TIMEOUT_THEN, &params![]).await }))
+        .await;
+    assert_eq!(then, Ok(("0".to_owned(),)));
+    assert_eq!(timeouts(&db).await, ("500ms".to_owned(), "10ms".to_owned()), "afterwards they hold again");
 }

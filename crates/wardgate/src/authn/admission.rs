@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use super::current::{CurrentPrincipal, Presented};
 use crate::gate::Wardgate;
 use crate::kernel::error::AuthError;
+use crate::kernel::ids::TenantId;
 use crate::web::origin::Asked;
 use crate::web::routes::Access;
 
@@ -34,9 +35,9 @@ fn check(access: Access, current: &CurrentPrincipal, gate: &Wardgate) -> Result<
         // A token that a key was exchanged for must not renew itself.
         Access::ApiKeyHolder if current.presented() != Presented::ApiKey => Err(AuthError::MissingApiKey),
         Access::ApiKeyHolder => Ok(()),
-        Access::Permission(permission) => current.require_permission(permission),
+        Access::Permission(permission) => require(current, permission),
         Access::SteppedUp(permission) => {
-            current.require_permission(permission)?;
+            require(current, permission)?;
             current.authenticated().require_fresh(gate.now())
         }
     }
@@ -50,4 +51,17 @@ fn translate(access: Access, refusal: AuthError) -> AuthError {
         (Access::ApiKeyHolder, AuthError::MissingCredential) => AuthError::MissingApiKey,
         (_, refusal) => refusal,
     }
+}
+
+/// A permission over tenants is one over all of them, so it counts in `default` only; and whoever acts on another
+/// tenant than their own needs it as well.
+fn require(current: &CurrentPrincipal, permission: &str) -> Result<(), AuthError> {
+    let over_tenants = permission.starts_with("tenants:");
+    if (over_tenants || current.acts_on().is_some()) && current.principal().tenant != TenantId::DEFAULT {
+        return Err(AuthError::InsufficientPermissions);
+    }
+    if current.acts_on().is_some() {
+        current.require_permission("tenants:write")?;
+    }
+    current.require_permission(permission)
 }

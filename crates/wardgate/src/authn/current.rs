@@ -8,6 +8,8 @@ use http::Method;
 use http::request::Parts;
 
 use super::credential::{Credential, credential};
+use super::tenant::{ActsOn, tenant_of};
+use crate::features::organizations::{ActiveOrg, OrgRole};
 use crate::features::principals::{Authenticated, Holder};
 use crate::features::roles::{Authority, Caller, Limit, Rights, Roles, Scope};
 use crate::features::users::User;
@@ -16,6 +18,7 @@ use crate::kernel::error::AuthError;
 use crate::kernel::ids::TenantId;
 use crate::kernel::principal::Principal;
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::web::origin::Asked;
 
 /// Whoever a request is made as: a human or a machine. As a handler's argument it demands a good credential;
@@ -37,6 +40,8 @@ pub struct CurrentPrincipal(Arc<Known>);
 struct Known {
     authenticated: Authenticated,
     presented: Presented,
+    /// Another tenant than their own, for a superadmin.
+    acts_on: Option<CurrentTenant>,
 }
 
 /// The kind of a presented credential.
@@ -95,6 +100,18 @@ impl CurrentPrincipal {
         self.rights().permissions()
     }
 
+    /// The organization that this session acts in, with the user's place there now.
+    pub fn org(&self) -> Option<&ActiveOrg> {
+        self.0.authenticated.org.as_ref()
+    }
+
+    /// Refuses unless this session acts in an organization, and the user has `role` there or one above it.
+    /// A credential that is limited must leave `organizations:read`.
+    pub fn require_org_role(&self, role: OrgRole) -> Result<&ActiveOrg, AuthError> {
+        self.require_permission("organizations:read")?;
+        self.org().filter(|org| org.role >= role).ok_or(AuthError::InsufficientPermissions)
+    }
+
     /// Refuses unless the roles allow `permission` and the credential leaves it.
     pub fn require_permission(&self, permission: &str) -> Result<(), AuthError> {
         self.rights().require(permission)
@@ -116,6 +133,16 @@ impl CurrentPrincipal {
         Caller { actor, authority, source }
     }
 
+    /// The tenant that what they ask for is about: their own, or the one that a superadmin acts on.
+    pub fn tenant(&self) -> TenantId {
+        self.acts_on().map_or(self.principal().tenant, |tenant| tenant.id)
+    }
+
+    /// The other tenant that a superadmin acts on.
+    pub(crate) fn acts_on(&self) -> Option<&CurrentTenant> {
+        self.0.acts_on.as_ref()
+    }
+
     /// Which kind of credential was presented.
     pub(crate) fn presented(&self) -> Presented {
         self.0.presented
@@ -131,22 +158,27 @@ impl CurrentPrincipal {
             return Ok(known.clone());
         }
         let source = gate.source_of(parts);
-        let found = credential(parts, gate.cookie().name())?.ok_or(AuthError::MissingCredential)?;
+        let tenant = tenant_of(parts, gate).await?;
+        let found =
+            credential(parts, &gate.cookie().name(&tenant.slug))?.ok_or(AuthError::MissingCredential)?;
         let (presented, authenticated) = match found {
-            Credential::Bearer(token) => (Presented::Bearer, gate.tokens().authenticate(token).await?),
+            Credential::Bearer(token) => {
+                (Presented::Bearer, gate.tokens().authenticate(&tenant, token).await?)
+            }
             Credential::ApiKey(text) => {
-                let authenticated = gate.api_keys().authenticate(TenantId::DEFAULT, text, &source).await?;
+                let authenticated = gate.api_keys().authenticate(tenant.id, text, &source).await?;
                 (Presented::ApiKey, authenticated)
             }
             Credential::Cookie(text) => {
                 if !gate.origins().admit(&method(parts, asked), &parts.headers, asked) {
                     return Err(AuthError::CrossSite);
                 }
-                let authenticated = gate.sessions().authenticate(TenantId::DEFAULT, text, &source).await?;
+                let authenticated = gate.sessions().authenticate(tenant.id, text, &source).await?;
                 (Presented::Cookie, authenticated)
             }
         };
-        let current = Self(Arc::new(Known { authenticated, presented }));
+        let acts_on = parts.extensions.get::<ActsOn>().map(|ActsOn(tenant)| tenant.clone());
+        let current = Self(Arc::new(Known { authenticated, presented, acts_on }));
         // A second extractor of the same request asks nobody again.
         parts.extensions.insert(current.clone());
         Ok(current)

@@ -4,9 +4,11 @@ mod admission;
 mod credential;
 mod current;
 mod require;
+mod tenant;
 
 pub(crate) use admission::admit;
 pub(crate) use credential::{bearer, cookie};
 pub(crate) use current::Presented;
 pub use current::{CurrentPrincipal, CurrentUser};
 pub use require::{Admin, Require, RequireRole, Requirement, Superadmin};
+pub(crate) use tenant::{ActsOn, by_host};

@@ -4,7 +4,6 @@
 //! transactions), `http.rs` (routes). `store` is private to its folder, so no feature reads another's table.
 
 pub(crate) mod instance;
-pub(crate) mod tenants;
 
 pub(crate) mod audit;
 
@@ -20,7 +19,11 @@ pub(crate) mod users;
 
 pub(crate) mod roles;
 
+pub(crate) mod tenants;
+
 pub(crate) mod service_accounts;
+
+pub(crate) mod organizations;
 
 pub(crate) mod principals;
 
@@ -39,3 +42,5 @@ pub(crate) mod recovery;
 pub(crate) mod lifecycle;
 
 pub(crate) mod setup;
+
+pub(crate) mod transfer;

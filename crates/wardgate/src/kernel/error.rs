@@ -87,10 +87,34 @@ pub enum AuthError {
     /// Somebody has the role.
     #[error("role in use")]
     RoleInUse,
+    /// The tenant is suspended: nothing of it is answered.
+    #[error("tenant suspended")]
+    TenantSuspended,
+    /// An organization keeps an owner.
+    #[error("the last owner stays")]
+    LastOwner,
+    /// The user has made as many organizations as one may.
+    #[error("too many organizations")]
+    TooManyOrganizations,
+    /// The organization has as many members as one may.
+    #[error("too many members")]
+    TooManyMembers,
+    /// The organization has as many open invitations as one may.
+    #[error("too many invitations")]
+    TooManyInvitations,
+    /// A tenant has this slug, or had it.
+    #[error("slug taken")]
+    SlugTaken,
+    /// Another tenant is reached under this host name.
+    #[error("host taken")]
+    HostTaken,
+    /// The tenant at the root is described by the configuration, and stays.
+    #[error("the default tenant stays as it is")]
+    DefaultTenant,
     /// The tenant has a service account of this name.
     #[error("name taken")]
     NameTaken,
-    /// The token of a mailed link is unknown, used, replaced, expired, another's or for something else.
+    /// The token of a mail or an invitation is unknown, used, replaced, expired, another's or for something else.
     #[error("invalid or expired token")]
     InvalidToken,
     /// This needs mail, and the server sends none.

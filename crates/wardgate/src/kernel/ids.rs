@@ -77,7 +77,18 @@ macro_rules! stored_id {
     )+};
 }
 
-stored_id!(TenantId, UserId, ServiceAccountId, SessionId, ApiKeyId, RefreshTokenId, AuditEventId, MailId);
+stored_id!(
+    TenantId,
+    UserId,
+    ServiceAccountId,
+    SessionId,
+    ApiKeyId,
+    RefreshTokenId,
+    AuditEventId,
+    OrgId,
+    InvitationId,
+    MailId
+);
 
 typed_id!(
     /// A tenant: the isolation boundary that everything else belongs to.
@@ -94,6 +105,14 @@ typed_id!(
 typed_id!(
     /// One API key.
     ApiKeyId, "key"
+);
+typed_id!(
+    /// An organization inside a tenant.
+    OrgId, "org"
+);
+typed_id!(
+    /// One invitation to an organization.
+    InvitationId, "inv"
 );
 typed_id!(
     /// One sign-in on one device; also the family of its refresh tokens.
@@ -123,6 +142,9 @@ typed_id!(
 impl TenantId {
     /// The tenant `default`, which answers at the root. Fixed, so that no request looks it up.
     pub const DEFAULT: Self = Self::from_uuid(Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0001));
+
+    /// Its slug.
+    pub const DEFAULT_SLUG: &str = "default";
 }
 
 #[cfg(test)]

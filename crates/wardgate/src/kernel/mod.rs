@@ -8,4 +8,5 @@ pub(crate) mod network;
 pub(crate) mod page;
 pub(crate) mod principal;
 pub(crate) mod source;
+pub(crate) mod tenant;
 pub(crate) mod time;

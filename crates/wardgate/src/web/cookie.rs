@@ -1,8 +1,11 @@
 //! The cookies: the session's, and the one that binds a magic link to a browser.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::HeaderValue;
+
+use crate::kernel::ids::TenantId;
 
 /// How the session's cookie is called and marked (S-048).
 #[derive(Debug, Clone)]
@@ -19,22 +22,24 @@ impl SessionCookie {
     }
 
     /// `__Host-` binds it to this host and to HTTPS: no other host or insecure page can plant one.
-    pub(crate) fn name(&self) -> &'static str {
-        if self.secure { "__Host-wardgate_session" } else { "wardgate_session" }
+    ///
+    /// Tenants by path share an origin, and so their cookies: each has a name of its own.
+    pub(crate) fn name(&self, slug: &str) -> Cow<'static, str> {
+        of_tenant(if self.secure { "__Host-wardgate_session" } else { "wardgate_session" }, slug)
     }
 
     /// A `Set-Cookie` that gives it.
-    pub(crate) fn set(&self, value: &str) -> HeaderValue {
-        self.header(value, self.max_age)
+    pub(crate) fn set(&self, slug: &str, value: &str) -> HeaderValue {
+        self.header(slug, value, self.max_age)
     }
 
     /// A `Set-Cookie` that takes it away.
-    pub(crate) fn clear(&self) -> HeaderValue {
-        self.header("", Duration::ZERO)
+    pub(crate) fn clear(&self, slug: &str) -> HeaderValue {
+        self.header(slug, "", Duration::ZERO)
     }
 
-    fn header(&self, value: &str, max_age: Duration) -> HeaderValue {
-        header(self.name(), value, max_age, self.secure)
+    fn header(&self, slug: &str, value: &str, max_age: Duration) -> HeaderValue {
+        header(&self.name(slug), value, max_age, self.secure)
     }
 }
 
@@ -50,19 +55,24 @@ impl LinkCookie {
         Self { secure }
     }
 
-    pub(crate) fn name(&self) -> &'static str {
-        if self.secure { "__Host-wardgate_magic_link" } else { "wardgate_magic_link" }
+    /// As [`SessionCookie::name`].
+    pub(crate) fn name(&self, slug: &str) -> Cow<'static, str> {
+        of_tenant(if self.secure { "__Host-wardgate_magic_link" } else { "wardgate_magic_link" }, slug)
     }
 
     /// A `Set-Cookie` that gives it for as long as the link is good.
-    pub(crate) fn set(&self, value: &str, max_age: Duration) -> HeaderValue {
-        header(self.name(), value, max_age, self.secure)
+    pub(crate) fn set(&self, slug: &str, value: &str, max_age: Duration) -> HeaderValue {
+        header(&self.name(slug), value, max_age, self.secure)
     }
 
     /// A `Set-Cookie` that takes it away.
-    pub(crate) fn clear(&self) -> HeaderValue {
-        header(self.name(), "", Duration::ZERO, self.secure)
+    pub(crate) fn clear(&self, slug: &str) -> HeaderValue {
+        header(&self.name(slug), "", Duration::ZERO, self.secure)
     }
+}
+
+fn of_tenant(name: &'static str, slug: &str) -> Cow<'static, str> {
+    if slug == TenantId::DEFAULT_SLUG { name.into() } else { format!("{name}_{slug}").into() }
 }
 
 fn header(name: &str, value: &str, max_age: Duration, secure: bool) -> HeaderValue {

@@ -8,6 +8,7 @@ use percent_encoding::percent_decode;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
+use crate::kernel::email::Email;
 use crate::kernel::error::{AuthError, FieldFault};
 use crate::kernel::time::Timestamp;
 
@@ -250,6 +251,16 @@ impl Fields {
         }
     }
 
+    /// The field `email`; `None` with a fault noted.
+    pub(crate) fn email(&mut self) -> Option<Email> {
+        match self.optional_text("email").map(|text| text.parse()) {
+            Some(Ok(email)) => return Some(email),
+            Some(Err(_)) => self.fault("email", "invalid_email", "is not an e-mail address"),
+            None => self.fault("email", "missing_field", "is required, as a string"),
+        }
+        None
+    }
+
     /// A list of texts, absent or present, or `null` for the inner `None`.
     pub(crate) fn nullable_texts(&mut self, name: &'static str) -> Option<Option<Vec<String>>> {
         let value = self.take(name)?;
@@ -308,6 +319,19 @@ impl Fields {
             self.fault(name, "out_of_range", &detail);
         }
         number
+    }
+
+    /// A whole number within `range`, or `null` for the inner `None`.
+    pub(crate) fn nullable_number(
+        &mut self,
+        name: &'static str,
+        range: std::ops::RangeInclusive<i64>,
+    ) -> Option<Option<i64>> {
+        if self.entries.iter().any(|(entry, value)| entry == name && value.is_null()) {
+            self.take(name);
+            return Some(None);
+        }
+        self.optional_number(name, range).map(Some)
     }
 
     /// A whole number within `range` that must be there; the least one when a fault was noted.

@@ -319,12 +319,31 @@ fn schemas() -> Value {
                 "builtin": { "type": "boolean" }, "created_at": { "type": ["string", "null"], "format": "date-time" },
             },
         },
+        "Tenant": {
+            "type": "object",
+            "required": ["id", "slug", "name", "hosts", "suspended_at", "created_at"],
+            "properties": {
+                "id": { "type": "string" }, "slug": { "type": "string" }, "name": { "type": "string" },
+                "logo_url": { "type": ["string", "null"] }, "registration": { "enum": ["open", "closed", null] },
+                "min_password_length": { "type": ["integer", "null"] }, "hosts": strings,
+                "suspended_at": { "type": ["string", "null"], "format": "date-time" }, "created_at": time,
+            },
+        },
         "ServiceAccount": {
             "type": "object",
             "required": ["id", "name", "is_active", "roles", "created_at"],
             "properties": {
                 "id": { "type": "string" }, "name": { "type": "string" }, "is_active": { "type": "boolean" },
                 "roles": strings, "created_at": time,
+            },
+        },
+        "SigningKey": {
+            "type": "object",
+            "required": ["kid", "algorithm", "state", "created_at", "activates_at", "retired_at"],
+            "properties": {
+                "kid": { "type": "string" }, "algorithm": { "type": "string" },
+                "state": { "enum": ["published", "signing", "verifying", "retired"] }, "created_at": time,
+                "activates_at": time, "retired_at": { "type": ["string", "null"], "format": "date-time" },
             },
         },
         "JwkSet": { "type": "object", "required": ["keys"], "properties": { "keys": { "type": "array", "items": { "type": "object" } } } },

@@ -8,6 +8,8 @@ const USER_PERMISSIONS: &[&str] = &[
     "api_keys:read",
     "api_keys:write",
     "email:write",
+    "organizations:read",
+    "organizations:write",
     "password:write",
     "profile:read",
     "profile:write",
@@ -153,4 +155,27 @@ async fn a_password_change_ends_every_other_session_and_keeps_the_callers() {
     alice.present(&other_refresh).await.refused(401, "invalid_refresh_token");
     alice.log_in(PASSWORD).await.refused(401, "incorrect_credentials");
     alice.log_in("an entirely new sentence").await.expect(200);
+}
+
+#[tokio::test]
+async fn one_takes_ones_data_along_and_leaves() {
+    let t = TestGate::new().await;
+    let alice = t.user("alice").signed_in().await;
+    let key = alice.post("/auth/api-keys").json(&json!({ "name": "mine" })).send().await.expect(201);
+    let taken = alice.get("/auth/me/export").send().await.expect(200);
+    assert_eq!(taken.body["user"]["email"], json!(alice.email));
+    assert_eq!(
+        (&taken.body["sessions"][0]["current"], &taken.body["api_keys"][0]["name"]),
+        (&json!(true), &json!("mine"))
+    );
+    assert!(!taken.text.contains(&key.str("key")[40..]));
+    let by_key = |method: &str, path: &str| t.request(method, path).header("x-api-key", key.str("key"));
+    by_key("DELETE", "/auth/me").send().await.refused(403, "insufficient_permissions");
+    by_key("GET", "/auth/me/export").send().await.refused(403, "insufficient_permissions");
+    alice.request("DELETE", "/auth/me").send().await.expect(204);
+    alice.me().await.refused(401, "invalid_credential");
+    t.get("/auth/me").header("x-api-key", key.str("key")).send().await.refused(403, "invalid_api_key");
+    alice.log_in(PASSWORD).await.refused(401, "incorrect_credentials");
+    let root = t.user("root").role(wardgate::BuiltinRole::Superadmin).signed_in().await;
+    root.request("DELETE", "/auth/me").send().await.refused(409, "last_superadmin");
 }

@@ -132,12 +132,12 @@ async fn following_the_log_misses_nothing_and_repeats_nothing() {
     t.tick();
     t.user("alice").registered().await;
     let seen = newest(&t).await;
-    assert!(t.gate.audit().since(seen.position()).await.unwrap().is_empty());
+    assert!(t.gate.audit().since(TenantId::DEFAULT, seen.position()).await.unwrap().is_empty());
     for name in ["bob", "carol", "dave"] {
         t.tick();
         t.user(name).registered().await;
     }
-    let more = t.gate.audit().since(seen.position()).await.unwrap();
+    let more = t.gate.audit().since(TenantId::DEFAULT, seen.position()).await.unwrap();
     assert_eq!(more.len(), 3);
     assert!(more.windows(2).all(|pair| pair[0].position() < pair[1].position()));
 }

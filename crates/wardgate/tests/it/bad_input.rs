@@ -49,6 +49,17 @@ fn bodies(alice: &Persona<'_>) -> Vec<(&'static str, &'static str, Value)> {
             "/auth/password/reset",
             json!({ "token": "wgm_x", "new_password": "an entirely new sentence" }),
         ),
+        ("POST", "/admin/tenants", json!({ "slug": "acme", "name": "Acme" })),
+        (
+            "PATCH",
+            "/admin/tenants/{id}",
+            json!({ "name": "Acme", "logo_url": "https://a.com/l.png", "registration": "open", "min_password_length": 12, "hosts": ["a.com"] }),
+        ),
+        ("POST", "/auth/orgs", json!({ "slug": "acme", "name": "Acme" })),
+        ("PATCH", "/auth/orgs/{id}", json!({ "name": "Acme" })),
+        ("PATCH", "/auth/orgs/{id}/members/{user}", json!({ "role": "member" })),
+        ("POST", "/auth/orgs/{id}/invitations", json!({ "email": "x@example.com", "role": "member" })),
+        ("POST", "/auth/invitations/accept", json!({ "token": "wgi_x" })),
         ("POST", "/auth/step-up", json!({ "password": PASSWORD })),
         ("POST", "/admin/users", json!({ "email": "new@example.com", "name": "New", "roles": ["user"] })),
         ("PATCH", "/admin/users/{id}", json!({ "name": "New", "is_active": false, "roles": ["user"] })),
@@ -68,7 +79,7 @@ fn bodies(alice: &Persona<'_>) -> Vec<(&'static str, &'static str, Value)> {
 }
 
 fn is_optional(method: &str, path: &str, field: &str) -> bool {
-    method == "PATCH"
+    (method == "PATCH" && !path.starts_with("/auth/orgs"))
         || path.ends_with("/rotate")
         || (path.ends_with("/api-keys") && field != "name")
         || match path {
@@ -88,6 +99,7 @@ fn is_taken(method: &str, path: &str, field: &str, value: &Value) -> bool {
         // Only a key that is there is held to what it may name.
         ("networks" | "scopes", Value::Array(_)) => method == "PATCH",
         ("overlap", Value::Number(seconds)) => seconds.as_i64() == Some(5),
+        ("logo_url" | "registration" | "min_password_length", Value::Null) => true,
         ("name", Value::Null) => method == "PATCH" && ["/auth/me", "/admin/users/{id}"].contains(&path),
         _ => false,
     }
@@ -112,6 +124,13 @@ async fn the_table_has_every_route_that_reads_a_body() {
         .into_iter()
         .filter(|Endpoint { method, .. }| *method == "POST" || *method == "PATCH")
         .filter(|Endpoint { access, .. }| *access != Access::ApiKeyHolder)
+        .filter(|Endpoint { path, .. }| {
+            !path.ends_with("/suspend")
+                && !path.ends_with("/resume")
+                && !path.starts_with("/admin/keys")
+                && !path.ends_with("/leave")
+                && !path.ends_with("/activate")
+        })
         .map(|endpoint| (endpoint.method.to_string(), endpoint.path))
         .collect();
     let mut listed: Vec<(String, &str)> =

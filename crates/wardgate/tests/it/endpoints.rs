@@ -12,18 +12,27 @@ const ROUTES: &[(&str, Weakest)] = &[
     ("DELETE /admin/roles/{name}", Admin),
     ("DELETE /admin/service-accounts/{id}", Admin),
     ("DELETE /admin/service-accounts/{id}/api-keys/{key}", Admin),
+    ("DELETE /admin/tenants/{id}", Superadmin),
     ("DELETE /admin/users/{id}", Admin),
     ("DELETE /admin/users/{id}/sessions", Admin),
     ("DELETE /auth/api-keys/{id}", User),
+    ("DELETE /auth/me", User),
+    ("DELETE /auth/orgs/active", User),
+    ("DELETE /auth/orgs/{id}", User),
+    ("DELETE /auth/orgs/{id}/invitations/{invitation}", User),
+    ("DELETE /auth/orgs/{id}/members/{user}", User),
     ("DELETE /auth/session", SignedIn),
     ("DELETE /auth/sessions/{id}", User),
     ("GET /.well-known/jwks.json", Anybody),
     ("GET /admin/audit", Admin),
+    ("GET /admin/keys", Admin),
     ("GET /admin/roles", Admin),
     ("GET /admin/roles/{name}", Admin),
     ("GET /admin/service-accounts", Admin),
     ("GET /admin/service-accounts/{id}", Admin),
     ("GET /admin/service-accounts/{id}/api-keys", Admin),
+    ("GET /admin/tenants", Superadmin),
+    ("GET /admin/tenants/{id}", Superadmin),
     ("GET /admin/users", Admin),
     ("GET /admin/users/{id}", Admin),
     ("GET /auth/api-keys", User),
@@ -32,6 +41,11 @@ const ROUTES: &[(&str, Weakest)] = &[
     ("GET /auth/link.js", Anybody),
     ("GET /auth/magic-link/redeem", Anybody),
     ("GET /auth/me", SignedIn),
+    ("GET /auth/me/export", User),
+    ("GET /auth/orgs", User),
+    ("GET /auth/orgs/{id}", User),
+    ("GET /auth/orgs/{id}/invitations", User),
+    ("GET /auth/orgs/{id}/members", User),
     ("GET /auth/password/reset", Anybody),
     ("GET /auth/session", SignedIn),
     ("GET /auth/sessions", User),
@@ -43,13 +57,21 @@ const ROUTES: &[(&str, Weakest)] = &[
     ("GET /setup/setup.js", Anybody),
     ("PATCH /admin/roles/{name}", Admin),
     ("PATCH /admin/service-accounts/{id}", Admin),
+    ("PATCH /admin/tenants/{id}", Superadmin),
     ("PATCH /admin/users/{id}", Admin),
     ("PATCH /auth/api-keys/{id}", User),
     ("PATCH /auth/me", User),
+    ("PATCH /auth/orgs/{id}", User),
+    ("PATCH /auth/orgs/{id}/members/{user}", User),
+    ("POST /admin/keys/rotate", Admin),
+    ("POST /admin/keys/{kid}/retire", Admin),
     ("POST /admin/roles", Admin),
     ("POST /admin/service-accounts", Admin),
     ("POST /admin/service-accounts/{id}/api-keys", Admin),
     ("POST /admin/service-accounts/{id}/api-keys/{key}/rotate", Admin),
+    ("POST /admin/tenants", Superadmin),
+    ("POST /admin/tenants/{id}/resume", Superadmin),
+    ("POST /admin/tenants/{id}/suspend", Superadmin),
     ("POST /admin/users", Admin),
     ("POST /auth/api-keys", User),
     ("POST /auth/api-keys/{id}/rotate", User),
@@ -57,10 +79,15 @@ const ROUTES: &[(&str, Weakest)] = &[
     ("POST /auth/email", User),
     ("POST /auth/email/resend", Anybody),
     ("POST /auth/email/verify", Anybody),
+    ("POST /auth/invitations/accept", User),
     ("POST /auth/login", Anybody),
     ("POST /auth/logout", SignedIn),
     ("POST /auth/magic-link", Anybody),
     ("POST /auth/magic-link/redeem", Anybody),
+    ("POST /auth/orgs", User),
+    ("POST /auth/orgs/{id}/activate", User),
+    ("POST /auth/orgs/{id}/invitations", User),
+    ("POST /auth/orgs/{id}/leave", User),
     ("POST /auth/password", User),
     ("POST /auth/password/forgot", Anybody),
     ("POST /auth/password/reset", Anybody),
@@ -89,13 +116,18 @@ use Weakest::{Admin, Anybody, KeyHolder, SignedIn, Superadmin, User};
 /// The path with ids of nothing.
 pub(crate) fn concrete(path: &str) -> String {
     let id = match path {
+        path if path.starts_with("/admin/tenants") => "ten_00000000000070008000000000000009",
         path if path.starts_with("/admin/users") => "usr_00000000000070008000000000000000",
+        path if path.starts_with("/auth/orgs") => "org_00000000000070008000000000000000",
         path if path.starts_with("/auth/api-keys") => "key_00000000000070008000000000000000",
         path if path.starts_with("/admin/service-accounts") => "svc_00000000000070008000000000000000",
         _ => "ses_00000000000070008000000000000000",
     };
     path.replace("{id}", id)
         .replace("{name}", "nothing")
+        .replace("{kid}", "nothing")
+        .replace("{user}", "usr_00000000000070008000000000000000")
+        .replace("{invitation}", "inv_00000000000070008000000000000000")
         .replace("{key}", "key_00000000000070008000000000000000")
 }
 
@@ -141,9 +173,18 @@ async fn every_route_admits_exactly_those_it_is_for() {
         assert_eq!(stale.body["code"] == "invalid_credential", *weakest != Anybody, "{route}: {stale:?}");
         for (role, person) in &people {
             // A logout ends the session, so each has one of its own.
-            let access = match route {
-                &"POST /auth/logout" | &"DELETE /auth/session" => {
+            let access = match *route {
+                // These end the session, or the account.
+                "POST /auth/logout" | "DELETE /auth/session" => {
                     person.log_in(PASSWORD).await.expect(200).str("access_token")
+                }
+                "DELETE /auth/me" => {
+                    let roles = person.me().await.expect(200).body["roles"].clone();
+                    let leaving = t.user(&format!("leaving-{role:?}")).signed_in().await;
+                    let roles: Vec<&str> =
+                        roles.as_array().unwrap().iter().filter_map(|r| r.as_str()).collect();
+                    t.set_roles(leaving.id, &roles).await.unwrap();
+                    leaving.access
                 }
                 _ => person.access.clone(),
             };

@@ -163,3 +163,22 @@ async fn all_faulty_settings_are_told_at_once() {
         assert!(text.contains(name), "{text}");
     }
 }
+
+#[tokio::test]
+async fn an_admin_lists_rotates_and_retires_the_keys_over_http() {
+    let t = TestGate::new().await;
+    let boss = t.user("boss").role(wardgate::BuiltinRole::Admin).signed_in().await;
+    let old = kid_of(&boss.access);
+    let made = boss.post("/admin/keys/rotate").send().await.expect(201);
+    assert_eq!(made.body["state"], "published");
+    let listed = boss.get("/admin/keys").send().await.expect(200);
+    let states: Vec<_> =
+        listed.body["items"].as_array().unwrap().iter().map(|key| key["state"].clone()).collect();
+    assert_eq!(states, [json!("published"), json!("signing")]);
+    assert!(!listed.text.contains("secret") && !listed.text.contains("\"d\""));
+    boss.post("/admin/keys/nothing/retire").send().await.refused(404, "not_found");
+    boss.post(&format!("/admin/keys/{old}/retire")).send().await.expect(204);
+    // The key that signed this very token is gone.
+    boss.me().await.refused(401, "invalid_credential");
+    boss.log_in(crate::support::PASSWORD).await.expect(200);
+}

@@ -610,8 +610,10 @@ mod redis {
         let alice = t.user("alice").registered().await;
         let nodes = [&t, &second, &third];
         let guesses = (0..1000).map(|n| login(nodes[n % 3], &alice.email, WRONG, "203.0.113.1"));
-        assert_eq!(storm(guesses).await, (10, 990));
-        assert_eq!(evaluated(&t).await, 10);
+        let (passed, limited) = storm(guesses).await;
+        // On a machine so busy that Redis does not answer in time, each node adds the three of its own part.
+        assert!((10..=19).contains(&passed) && passed + limited == 1000, "{passed}");
+        assert_eq!(evaluated(&t).await, passed);
         // The same windows as in memory: when there is room again is true there too.
         let refused =
             login(&second, &alice.email, WRONG, "203.0.113.1").send().await.refused(429, "rate_limited");

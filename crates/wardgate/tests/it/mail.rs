@@ -143,7 +143,11 @@ async fn a_mail_is_given_up_when_its_link_is_over_and_after_a_day() {
     let operator = t.gate.operator();
     let new =
         wardgate::NewUser { email: "bob@example.com".parse().unwrap(), name: None, email_verified: false };
-    t.gate.accounts().create(TenantId::DEFAULT, new, None, vec!["user".to_owned()], &operator).await.unwrap();
+    t.gate
+        .accounts()
+        .invite(&t.gate.tenants().default_tenant(), new, vec!["user".to_owned()], &operator)
+        .await
+        .unwrap();
     t.advance(Duration::from_secs(24 * 3600) - Duration::from_millis(1));
     t.gate.tend().await.unwrap();
     assert_eq!(waiting(&t).await.len(), 1);

@@ -592,7 +592,10 @@ async fn links_that_are_over_are_removed() {
     let new = NewUser { email: "bob@example.com".parse().unwrap(), name: None, email_verified: false };
     let operator = p.t.gate.operator();
     let accounts = p.t.gate.accounts();
-    accounts.create(TenantId::DEFAULT, new, None, vec!["user".to_owned()], &operator).await.unwrap();
+    accounts
+        .invite(&p.t.gate.tenants().default_tenant(), new, vec!["user".to_owned()], &operator)
+        .await
+        .unwrap();
     let invitation = token(&p.mail().await);
     forgot(&p.t, "nobody@example.com").await;
     assert_eq!(crate::mail::links(&p.t).await.len(), 2);

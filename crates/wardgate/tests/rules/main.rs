@@ -1,8 +1,9 @@
 //! The rules of ARCHITECTURE.md that the compiler does not hold: who may import whom, SQL that both engines take,
-//! one schema on both, and pages that are made from code.
+//! one schema on both, crates that may not be depended on, and pages that are made from code.
 
 #![expect(clippy::unwrap_used, reason = "this whole program is a test")]
 
+mod dependencies;
 mod docs_current;
 mod layering;
 mod layers;

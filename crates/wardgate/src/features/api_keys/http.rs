@@ -114,7 +114,7 @@ async fn page(
     owner: Subject,
     query: &PageQuery,
 ) -> Result<axum::Json<Page<ApiKeyView>>, AuthError> {
-    let tenant = current.principal().tenant;
+    let tenant = current.tenant();
     let list = format!("api_keys/{tenant}/{owner}");
     let page = query.request(gate.cursors(), &list)?;
     let (keys, next) = gate.api_keys().list(tenant, owner, page).await?;
@@ -137,9 +137,7 @@ async fn list_of_account(
     query: PageQuery,
 ) -> Result<axum::Json<Page<ApiKeyView>>, AuthError> {
     let owner = account(&id)?;
-    gate.service_accounts()
-        .get(current.principal().tenant, id.parse().map_err(|_| AuthError::NotFound)?)
-        .await?;
+    gate.service_accounts().get(current.tenant(), id.parse().map_err(|_| AuthError::NotFound)?).await?;
     page(&gate, &current, owner, &query).await
 }
 
@@ -160,7 +158,7 @@ async fn create_for_account(
     Path(id): Path<String>,
     Json(NewKey(new)): Json<NewKey>,
 ) -> Result<(StatusCode, axum::Json<NewApiKeyView>), AuthError> {
-    let tenant = current.principal().tenant;
+    let tenant = current.tenant();
     gate.api_keys().create(tenant, account(&id)?, new, &current.caller(source)).await.map(created)
 }
 
@@ -194,7 +192,7 @@ async fn revoke_of_account(
     Extension(source): Extension<Source>,
     Path((id, key)): Path<(String, String)>,
 ) -> Result<StatusCode, AuthError> {
-    let (tenant, caller) = (current.principal().tenant, current.caller(source));
+    let (tenant, caller) = (current.tenant(), current.caller(source));
     gate.api_keys().revoke(tenant, account(&id)?, key_id(&key)?, &caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -218,7 +216,7 @@ async fn rotate_of_account(
     Path((id, key)): Path<(String, String)>,
     FormOrJson(Rotation { overlap }): FormOrJson<Rotation>,
 ) -> Result<(StatusCode, axum::Json<NewApiKeyView>), AuthError> {
-    let (tenant, caller) = (current.principal().tenant, current.caller(source));
+    let (tenant, caller) = (current.tenant(), current.caller(source));
     gate.api_keys().rotate(tenant, account(&id)?, key_id(&key)?, overlap, &caller).await.map(created)
 }
 

@@ -185,6 +185,7 @@ impl ApiKey {
             ended_by_disabling: false,
             limit: self.limit(),
             proven_at: None,
+            org: None,
         }
     }
 

@@ -12,6 +12,9 @@ use crate::kernel::page::Position;
 use crate::kernel::principal::Subject;
 use crate::kernel::time::Timestamp;
 
+const FORGET: Sql = sql!(
+    "DELETE FROM api_keys WHERE tenant_id = $1 AND id IN (SELECT id FROM api_keys WHERE tenant_id = $1 LIMIT $2)"
+);
 const BY_DIGEST: Sql = sql!(
     "SELECT tenant_id, id, owner_kind, owner_id, name, scopes, networks, rate_requests, rate_seconds, quota_requests, \
      quota_period, quota_since, quota_used, created_at, expires_at, revoked_at, replaced_at, last_used_at, last_used_address \
@@ -247,4 +250,9 @@ pub(super) async fn count_use(
 /// Removes up to `limit` keys that were revoked or ended before `before`; how many.
 pub(super) async fn purge(tx: &mut GlobalTx, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
     tx.exec(PURGE, &params![before, limit]).await
+}
+
+/// Removes up to `limit` rows of the tenant, as when it goes; how many.
+pub(super) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    tx.exec(FORGET, &params![limit]).await
 }

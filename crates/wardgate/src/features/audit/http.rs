@@ -10,6 +10,7 @@ use crate::authn::CurrentPrincipal;
 use crate::gate::Wardgate;
 use crate::kernel::error::AuthError;
 use crate::kernel::page::Page;
+use crate::kernel::tenant::CurrentTenant;
 use crate::kernel::time::Timestamp;
 use crate::web::cursor::PageQuery;
 use crate::web::fields::{Fields, FromFields, Query};
@@ -73,13 +74,16 @@ fn list_name(filter: &AuditFilter, tenant: impl std::fmt::Display) -> String {
 
 async fn list(
     State(gate): State<Wardgate>,
+    of: CurrentTenant,
     current: CurrentPrincipal,
     Query(AuditQuery { filter, page }): Query<AuditQuery>,
 ) -> Result<axum::Json<impl Serialize>, AuthError> {
-    let tenant = current.principal().tenant;
+    let tenant = current.tenant();
     let list = list_name(&filter, tenant);
     let page = page.request(gate.cursors(), &list)?;
-    let (items, next) = gate.audit().list(tenant, filter, page).await?;
+    let (mut items, next) = gate.audit().list(tenant, filter, page).await?;
+    let slug = current.acts_on().map_or(of.slug, |other| other.slug.clone());
+    items.iter_mut().for_each(|event| event.tenant = slug.to_string());
     Ok(axum::Json(Page { items, next_cursor: next.map(|next| gate.cursors().write(&list, next)) }))
 }
 

@@ -3,15 +3,22 @@
 
 mod chain;
 mod export;
+mod feed;
 pub(crate) mod http;
 mod model;
 mod seal;
 mod service;
+mod sink;
 mod store;
 mod verify;
+#[cfg(feature = "webhook")]
+mod webhook;
 
 pub use export::AuditExport;
 pub(crate) use model::Entry;
 pub use model::{Action, Actor, AuditCheck, AuditEvent, AuditFilter, BrokenRecord, ChainFault, Outcome};
 pub use service::Audit;
-pub(crate) use service::{AuditSettings, record};
+pub(crate) use service::{AuditSettings, forget, record};
+pub use sink::{Delivery, EventSink, FileSink, SinkError};
+#[cfg(feature = "webhook")]
+pub use webhook::WebhookSink;

@@ -54,6 +54,9 @@ macro_rules! words {
         pub enum $name { $($(#[$vdoc])* $variant),+ }
 
         impl $name {
+            /// Every one there is.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
             /// The stable word for it.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
@@ -84,6 +87,36 @@ words!(
         RolesChanged = "user.roles_changed",
         /// An administrator made an account that has no password yet.
         UserCreated = "user.created",
+        /// An organization was made.
+        OrganizationCreated = "organization.created",
+        /// An organization got another name.
+        OrganizationUpdated = "organization.updated",
+        /// An organization was removed.
+        OrganizationDeleted = "organization.deleted",
+        /// A member got another place.
+        MembershipChanged = "membership.changed",
+        /// A member left or was removed.
+        MembershipEnded = "membership.ended",
+        /// Somebody was invited to an organization.
+        InvitationCreated = "invitation.created",
+        /// An invitation was taken back.
+        InvitationRevoked = "invitation.revoked",
+        /// Somebody joined an organization.
+        InvitationAccepted = "invitation.accepted",
+        /// A tenant was made.
+        TenantCreated = "tenant.created",
+        /// A tenant's name, picture, settings or host names were changed.
+        TenantUpdated = "tenant.updated",
+        /// A tenant was suspended.
+        TenantSuspended = "tenant.suspended",
+        /// A tenant is answered for again.
+        TenantResumed = "tenant.resumed",
+        /// A tenant was removed with everything of its own.
+        TenantDeleted = "tenant.deleted",
+        /// An account came from another program's users.
+        UserImported = "user.imported",
+        /// Users were exported; the target says whether with their password hashes.
+        UsersExported = "users.exported",
         /// A role of the tenant's own was made.
         RoleCreated = "role.created",
         /// What a role is for, or what it allows, was changed.
@@ -243,7 +276,7 @@ pub struct AuditEvent {
     /// Joins it with the log and the answer's `X-Request-Id`.
     pub request_id: String,
     /// The tenant's slug.
-    pub tenant: &'static str,
+    pub tenant: String,
     /// How many refusals of one minute it stands for, where it stands for several; `source` is then their network
     /// and `request_id` the first of them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -299,6 +332,24 @@ pub(super) struct Place {
     pub(super) mac: Vec<u8>,
     pub(super) at: Timestamp,
     pub(super) signature: Vec<u8>,
+}
+
+/// How far a sink has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SinkPlace {
+    pub(super) name: String,
+    /// The last record that it took, 0 if none.
+    pub(super) seq: i64,
+    /// In a row.
+    pub(super) failures: i64,
+    /// Not before this.
+    pub(super) due_at: Timestamp,
+}
+
+impl SinkPlace {
+    pub(super) fn beginning(name: String) -> Self {
+        Self { name, seq: 0, failures: 0, due_at: Timestamp::from_millis(0) }
+    }
 }
 
 /// What is wrong at one place of the chain.

@@ -10,7 +10,8 @@ use wardgate_store::{StoreError, Tx};
 use super::chain::Chain;
 use super::export::AuditExport;
 use super::model::{Action, Actor, AuditCheck, AuditEvent, AuditFilter, Entry, Outcome};
-use super::{seal, store, verify};
+use super::sink::EventSink;
+use super::{feed, seal, store, verify};
 use crate::environment::Environment;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{AuditEventId, TenantId};
@@ -30,6 +31,13 @@ pub struct Audit {
 pub(crate) struct AuditSettings {
     /// How long records are kept; zero keeps all.
     pub(crate) retention: Duration,
+    /// Where records go besides.
+    pub(crate) sinks: Vec<Arc<dyn EventSink>>,
+}
+
+/// Removes some of what is the tenant's, as when it goes; how many rows.
+pub(crate) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    store::forget(tx, limit).await
 }
 
 impl Audit {
@@ -123,14 +131,14 @@ impl Audit {
         Ok(page.split(rows, AuditEvent::position))
     }
 
-    /// What came after `seen`, oldest first, at most a page: how `audit tail --follow` goes on.
+    /// What of the tenant came after `seen`, oldest first, at most a page: how `audit tail --follow` goes on.
     ///
     /// Records of one millisecond may be committed out of order on several nodes; begin a little
     /// before the newest seen and skip what was shown.
-    pub async fn since(&self, seen: Position) -> Result<Vec<AuditEvent>, AuthError> {
+    pub async fn since(&self, tenant: TenantId, seen: Position) -> Result<Vec<AuditEvent>, AuthError> {
         self.env
             .db
-            .read(TenantId::DEFAULT.into(), seen, |tx, seen| {
+            .read(tenant.into(), seen, |tx, seen| {
                 Box::pin(
                     async move { Ok(store::list_since(tx, *seen, PageRequest::MAX_LIMIT.into()).await?) },
                 )
@@ -144,6 +152,22 @@ impl Audit {
     /// A chain whose signed end is missing or forged is not gone on with.
     pub async fn seal(&self, tenant: TenantId) -> Result<u64, AuthError> {
         seal::seal(&self.env, &self.chain, tenant, usize::MAX).await
+    }
+
+    /// Seals the records of all tenants that have any left; how many.
+    pub(crate) async fn seal_all(&self) -> Result<u64, AuthError> {
+        let unsealed = self.env.db.lookup_global((), |tx, ()| {
+            Box::pin(async move { Ok::<_, AuthError>(store::tenants_unsealed(tx).await?) })
+        });
+        let (mut sealed, mut result) = (0, Ok(()));
+        for tenant in unsealed.await? {
+            // One whose chain is broken keeps none of the others from theirs.
+            match self.seal(tenant).await {
+                Ok(count) => sealed += count,
+                Err(error) => result = result.and(Err(error)),
+            }
+        }
+        result.map(|()| sealed)
     }
 
     /// Seals what is left when a gate closes, unless it is so much that the end would have to wait.
@@ -162,11 +186,39 @@ impl Audit {
         verify::verify(&self.env, &self.chain, tenant, progress).await
     }
 
+    /// The link of the record with this number, in hexadecimal as [`AuditCheck::link`], whether or not it holds; `None` if
+    /// there is no such record.
+    pub async fn link(&self, tenant: TenantId, seq: i64) -> Result<Option<String>, AuthError> {
+        let found = self.env.db.read(tenant.into(), seq, |tx, seq| {
+            Box::pin(async move { Ok::<_, AuthError>(store::list_sealed(tx, *seq, 1).await?.pop()) })
+        });
+        let found = found.await?.filter(|sealed| sealed.seq == seq);
+        Ok(found.map(|sealed| sealed.mac.iter().flatten().map(|byte| format!("{byte:02x}")).collect()))
+    }
+
     /// Begins an export of what `filter` lets pass, oldest first. Seals first; a chain that cannot be gone on with
     /// is exported all the same, for somebody has to look into it.
     pub async fn export(&self, tenant: TenantId, filter: AuditFilter) -> Result<AuditExport, AuthError> {
         let unsealable = self.seal(tenant).await.is_err();
         AuditExport::begin(Arc::clone(&self.env), tenant, filter, unsealable).await
+    }
+
+    /// How many sinks there are.
+    pub(crate) fn sinks(&self) -> usize {
+        self.settings.sinks.len()
+    }
+
+    /// The tenants of which one of the sinks has something to take.
+    pub(crate) async fn tenants_behind(&self, sink: usize) -> Result<Vec<TenantId>, AuthError> {
+        let Some(sink) = self.settings.sinks.get(sink) else { return Ok(Vec::new()) };
+        feed::tenants_behind(&self.env, sink.as_ref()).await
+    }
+
+    /// Gives one of the sinks what was sealed of the tenant called `slug` since it last took something; `false` if it
+    /// has failed.
+    pub(crate) async fn feed(&self, tenant: TenantId, slug: &str, sink: usize) -> Result<bool, AuthError> {
+        let Some(sink) = self.settings.sinks.get(sink) else { return Ok(true) };
+        feed::feed(&self.env, &self.chain, tenant, slug, sink.as_ref()).await
     }
 
     /// Removes what is older than the configured retention; how many.

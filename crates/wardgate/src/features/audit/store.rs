@@ -1,14 +1,22 @@
 //! SQL of `audit_events`.
 
 use uuid::Uuid;
-use wardgate_store::{FromRow, Row, Sql, StoreError, Tx, params, sql};
+use wardgate_store::{FromRow, GlobalSql, GlobalTx, Row, Sql, StoreError, Tx, global_sql, params, sql};
 
-use super::model::{Action, AuditEvent, AuditFilter, Entry, Link, Outcome, Place, PlaceKind, SealedEvent};
-use crate::features::tenants::DEFAULT_SLUG;
-use crate::kernel::ids::AuditEventId;
+use super::model::{
+    Action, AuditEvent, AuditFilter, Entry, Link, Outcome, Place, PlaceKind, SealedEvent, SinkPlace,
+};
+use crate::kernel::ids::{AuditEventId, TenantId};
 use crate::kernel::page::Position;
 use crate::kernel::source::Source;
+use crate::kernel::time::Timestamp;
 
+const FORGET_EVENTS: Sql = sql!(
+    "DELETE FROM audit_events WHERE tenant_id = $1 AND id IN \
+     (SELECT id FROM audit_events WHERE tenant_id = $1 LIMIT $2)"
+);
+const FORGET_HEADS: Sql = sql!("DELETE FROM audit_heads WHERE tenant_id = $1");
+const FORGET_SINKS: Sql = sql!("DELETE FROM audit_sinks WHERE tenant_id = $1");
 const INSERT: Sql = sql!(
     "INSERT INTO audit_events (tenant_id, id, at, actor, action, target, outcome, source, user_agent, request_id, count) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
@@ -44,6 +52,8 @@ const EXPORT_UNSEALED: Sql = sql!(
      WHERE tenant_id = $1 AND seq IS NULL AND (at, id) > ($2, $3) AND at >= $4 AND at < $5 \
      ORDER BY seq, at, id LIMIT $6"
 );
+const TENANTS_UNSEALED: GlobalSql =
+    global_sql!("SELECT DISTINCT tenant_id FROM audit_events WHERE seq IS NULL LIMIT 1000");
 const LAST_SEQ: Sql = sql!(
     "SELECT tenant_id, seq FROM audit_events WHERE tenant_id = $1 AND seq IS NOT NULL ORDER BY seq DESC LIMIT 1"
 );
@@ -59,6 +69,29 @@ const PUT_PLACE: Sql = sql!(
      ON CONFLICT (tenant_id, kind) DO UPDATE \
      SET seq = excluded.seq, mac = excluded.mac, at = excluded.at, signature = excluded.signature"
 );
+
+const TENANTS_BEHIND: GlobalSql = global_sql!(
+    "SELECT h.tenant_id FROM audit_heads h \
+     LEFT JOIN audit_sinks s ON s.tenant_id = h.tenant_id AND s.name = $1 \
+     WHERE h.kind = 'head' AND (s.seq IS NULL OR s.seq < h.seq) \
+     AND (s.due_at IS NULL OR s.due_at <= $2 OR s.due_at > $3) ORDER BY h.tenant_id LIMIT 1000"
+);
+const SINK: Sql =
+    sql!("SELECT tenant_id, name, seq, failures, due_at FROM audit_sinks WHERE tenant_id = $1 AND name = $2");
+const BEGIN_SINK: Sql = sql!(
+    "INSERT INTO audit_sinks (tenant_id, name, seq, failures, due_at) VALUES ($1, $2, $3, $4, $5) \
+     ON CONFLICT (tenant_id, name) DO NOTHING"
+);
+const MOVE_SINK: Sql = sql!(
+    "UPDATE audit_sinks SET seq = $5, failures = $6, due_at = $7 \
+     WHERE tenant_id = $1 AND name = $2 AND seq = $3 AND due_at = $4"
+);
+
+impl FromRow for SinkPlace {
+    fn from_row(row: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self { name: row.get(0)?, seq: row.get(1)?, failures: row.get(2)?, due_at: row.get(3)? })
+    }
+}
 
 impl FromRow for SealedEvent {
     fn from_row(row: &Row<'_>) -> Result<Self, StoreError> {
@@ -97,10 +130,16 @@ impl FromRow for AuditEvent {
             source: row.get(6)?,
             user_agent: row.get(7)?,
             request_id: row.get(8)?,
-            tenant: DEFAULT_SLUG,
+            tenant: TenantId::DEFAULT_SLUG.to_owned(),
             count: row.get(9)?,
         })
     }
+}
+
+/// Some of the tenants that have records to be sealed.
+pub(super) async fn tenants_unsealed(tx: &mut GlobalTx) -> Result<Vec<TenantId>, StoreError> {
+    let rows: Vec<(TenantId,)> = tx.all(TENANTS_UNSEALED, &params![]).await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
 pub(super) async fn insert(tx: &mut Tx, entry: &Entry) -> Result<(), StoreError> {
@@ -208,4 +247,39 @@ pub(super) async fn place(tx: &mut Tx, kind: PlaceKind) -> Result<Option<Place>,
 pub(super) async fn put_place(tx: &mut Tx, kind: PlaceKind, place: &Place) -> Result<(), StoreError> {
     let row = params![*kind.as_str(), place.seq, place.mac, place.at, place.signature];
     tx.exec(PUT_PLACE, &row).await.map(drop)
+}
+
+/// Some of the tenants of which a sink has not taken everything and may be given more: not before `due_at`, unless that
+/// is after `never`.
+pub(super) async fn tenants_behind(
+    tx: &mut GlobalTx,
+    sink: &str,
+    now: Timestamp,
+    never: Timestamp,
+) -> Result<Vec<TenantId>, StoreError> {
+    let rows: Vec<(TenantId,)> = tx.all(TENANTS_BEHIND, &params![*sink, now, never]).await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+pub(super) async fn sink_place(tx: &mut Tx, name: &str) -> Result<Option<SinkPlace>, StoreError> {
+    tx.opt(SINK, &params![*name]).await
+}
+
+/// Writes the first place of a sink, unless it has one.
+pub(super) async fn begin_sink(tx: &mut Tx, place: &SinkPlace) -> Result<(), StoreError> {
+    let row = params![place.name, place.seq, place.failures, place.due_at];
+    tx.exec(BEGIN_SINK, &row).await.map(drop)
+}
+
+/// Moves a sink from one place to another; `false` if it stands elsewhere by now.
+pub(super) async fn move_sink(tx: &mut Tx, from: &SinkPlace, to: &SinkPlace) -> Result<bool, StoreError> {
+    let row = params![from.name, from.seq, from.due_at, to.seq, to.failures, to.due_at];
+    Ok(tx.exec(MOVE_SINK, &row).await? == 1)
+}
+
+/// Removes rows of the tenant, as when it goes; how many.
+pub(super) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    let events = tx.exec(FORGET_EVENTS, &params![limit]).await?;
+    let heads = tx.exec(FORGET_HEADS, &params![]).await?;
+    Ok(events + heads + tx.exec(FORGET_SINKS, &params![]).await?)
 }

@@ -19,6 +19,11 @@ const PURPOSE: &str = "wardgate signing key";
 /// Unknown key ids reload the keys at most this often: a flood of invented ids costs nothing (S-033).
 const RELOAD_COOL_DOWN: Duration = Duration::from_secs(1);
 
+/// Tenants whose keys are reloaded in one second at most.
+const MAX_TENANTS: usize = 1024;
+/// Keys in memory at most, but for those of one tenant.
+const MAX_KEYS: usize = 4096;
+
 /// A key in memory: parsed once, used for every signature.
 pub(super) struct ParsedKey {
     pub(super) tenant: TenantId,
@@ -31,24 +36,35 @@ impl Keys {
         self.parsed.read().unwrap_or_else(PoisonError::into_inner).get(kid).cloned()
     }
 
-    pub(super) async fn find_after_reload(&self, kid: &str) -> Result<Arc<ParsedKey>, AuthError> {
+    pub(super) async fn find_after_reload(
+        &self,
+        tenant: TenantId,
+        kid: &str,
+    ) -> Result<Arc<ParsedKey>, AuthError> {
         // Every key id of ours is 43 characters of base64url; nothing else is worth a look at the database.
         let ours =
             kid.len() == 43 && kid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-        if ours && self.may_reload() {
-            self.reload(TenantId::DEFAULT).await?;
+        if ours && self.may_reload(tenant) {
+            self.reload(tenant).await?;
         }
         self.find(kid).ok_or(AuthError::InvalidCredential)
     }
 
-    fn may_reload(&self) -> bool {
+    fn may_reload(&self, tenant: TenantId) -> bool {
         let now = self.env.clock.monotonic();
-        let mut last = self.reloaded_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = last.is_none_or(|last| now.saturating_sub(last) >= RELOAD_COOL_DOWN);
+        let mut all = self.reloaded_at.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, last| now.saturating_sub(*last) < RELOAD_COOL_DOWN);
+        // As many tenants in one second are a flood themselves.
+        let due = all.len() < MAX_TENANTS && !all.contains_key(&tenant);
         if due {
-            *last = Some(now);
+            all.insert(tenant, now);
         }
         due
+    }
+
+    /// Forgets the keys of a tenant that is gone.
+    pub(crate) fn drop_tenant(&self, tenant: TenantId) {
+        self.parsed.write().unwrap_or_else(PoisonError::into_inner).retain(|_, key| key.tenant != tenant);
     }
 
     /// Brings the tenant's open keys into memory and drops those that are retired.
@@ -60,6 +76,10 @@ impl Keys {
         }
         let mut parsed = self.parsed.write().unwrap_or_else(PoisonError::into_inner);
         parsed.retain(|_, key| key.tenant != tenant);
+        // Those of tenants that are not asked for cost memory; whoever is asked for next is read again.
+        if parsed.len() > MAX_KEYS {
+            parsed.retain(|_, key| key.tenant == TenantId::DEFAULT);
+        }
         parsed.extend(fresh);
         Ok(())
     }
@@ -74,9 +94,9 @@ impl Keys {
     }
 
     /// Makes a key as configured; off the async threads, since RSA takes its time.
-    pub(super) async fn generate(&self) -> Result<SigningKey, AuthError> {
-        let (algorithm, rng) = (self.settings.algorithm, Arc::clone(&self.env.rng));
-        if let Some(secret) = &self.settings.hs256_secret {
+    pub(super) async fn generate(&self, tenant: TenantId) -> Result<SigningKey, AuthError> {
+        let (algorithm, rng) = (self.algorithm_of(tenant), Arc::clone(&self.env.rng));
+        if let (Algorithm::Hs256, Some(secret)) = (algorithm, &self.settings.hs256_secret) {
             let kid = random_kid(&self.env.random());
             return SigningKey::hs256(kid, secret)
                 .map_err(|error| AuthError::internal("take the HS256 secret", error));
@@ -85,6 +105,15 @@ impl Keys {
             .await
             .map_err(|error| AuthError::internal("make a signing key", error))?
             .map_err(|error| AuthError::internal("make a signing key", error))
+    }
+
+    /// What the tenant's tokens are signed with. A secret that is shared with one tenant's services is never
+    /// another's: they could mint for both.
+    pub(super) fn algorithm_of(&self, tenant: TenantId) -> Algorithm {
+        match self.settings.algorithm {
+            Algorithm::Hs256 if tenant != TenantId::DEFAULT => Algorithm::EdDsa,
+            algorithm => algorithm,
+        }
     }
 
     pub(super) fn row(

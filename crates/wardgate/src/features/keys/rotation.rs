@@ -22,12 +22,12 @@ impl Keys {
     /// Safe to call from many nodes at once: they make one key set (S-142).
     pub async fn maintain(&self, tenant: TenantId, source: &Source) -> Result<(), AuthError> {
         let open = self.open_rows(tenant).await?;
-        let plan = plan(&self.planning_view(tenant, &open)?, self.schedule(), self.env.now());
+        let plan = plan(&self.planning_view(tenant, &open)?, self.schedule(tenant), self.env.now());
         if plan.make.is_none() && plan.retire.is_empty() {
             return Ok(());
         }
         let candidate = match plan.make {
-            Some(_) => Some(self.generate().await?),
+            Some(_) => Some(self.generate(tenant).await?),
             None => None,
         };
         self.apply(tenant, candidate, source).await
@@ -44,7 +44,7 @@ impl Keys {
         let input = ApplyInput {
             candidate: candidate.map(|key| self.row(tenant, &key, now, now)).transpose()?,
             configured: self.configured_marks(tenant).await?,
-            schedule: self.schedule(),
+            schedule: self.schedule(tenant),
             now,
             audit: Arc::clone(&self.audit),
             source: source.clone(),
@@ -56,7 +56,7 @@ impl Keys {
     /// Publishes a successor that takes over in an hour. [`AuthError::InvalidFields`] under HS256, whose
     /// secret only the operator can change.
     pub async fn rotate(&self, tenant: TenantId, actor: Actor, source: &Source) -> Result<String, AuthError> {
-        if self.settings.algorithm == Algorithm::Hs256 {
+        if self.algorithm_of(tenant) == Algorithm::Hs256 {
             return Err(AuthError::field(
                 "algorithm",
                 "shared_secret",
@@ -66,7 +66,7 @@ impl Keys {
         }
         self.refuse_another_algorithm(tenant).await?;
         let now = self.env.now();
-        let key = self.generate().await?;
+        let key = self.generate(tenant).await?;
         let row = self.row(tenant, &key, now, now.plus(PUBLISH_AHEAD))?;
         let kid = row.kid.clone();
         let made = self.audit.done(source, actor, Action::KeyCreated, &kid);
@@ -95,7 +95,7 @@ impl Keys {
     ) -> Result<(), AuthError> {
         self.refuse_another_algorithm(tenant).await?;
         let now = self.env.now();
-        let spare = self.generate().await?;
+        let spare = self.generate(tenant).await?;
         let spare_row = self.row(tenant, &spare, now, now)?;
         let retired = self.audit.done(source, actor, Action::KeyRetired, kid);
         let made = self.audit.done(source, actor, Action::KeyCreated, &spare_row.kid);
@@ -127,25 +127,25 @@ impl Keys {
         let rows = self.open_rows(tenant).await?;
         let newest = rows.iter().filter(|row| row.activates_at <= now).max_by_key(|row| row.activates_at);
         match newest {
-            Some(row) if row.algorithm != self.settings.algorithm.as_str() => Err(AuthError::field(
+            Some(row) if row.algorithm != self.algorithm_of(tenant).as_str() => Err(AuthError::field(
                 "algorithm",
                 "differs",
                 format!(
                     "tokens are signed with {}, but the configuration read here says {}: give the server's own \
                      configuration, with a tokens.hs256_secret_file that can be read where it names one",
                     row.algorithm,
-                    self.settings.algorithm.as_str()
+                    self.algorithm_of(tenant).as_str()
                 ),
             )),
             _ => Ok(()),
         }
     }
 
-    fn schedule(&self) -> Schedule {
+    fn schedule(&self, tenant: TenantId) -> Schedule {
         Schedule {
             rotation: self.settings.rotation,
             token_life: self.settings.token_life,
-            shared_secret: self.settings.algorithm == Algorithm::Hs256,
+            shared_secret: self.algorithm_of(tenant) == Algorithm::Hs256,
         }
     }
 
@@ -164,15 +164,15 @@ impl Keys {
     }
 
     fn is_as_configured(&self, tenant: TenantId, row: &KeyRow) -> Result<bool, AuthError> {
-        if row.algorithm != self.settings.algorithm.as_str() {
+        if row.algorithm != self.algorithm_of(tenant).as_str() {
             return Ok(false);
         }
         match &self.settings.hs256_secret {
-            None => Ok(true),
-            Some(secret) => {
+            Some(secret) if tenant == TenantId::DEFAULT => {
                 let stored = self.unseal(tenant, row)?;
                 Ok(bool::from(subtle::ConstantTimeEq::ct_eq(stored.as_slice(), secret.as_slice())))
             }
+            _ => Ok(true),
         }
     }
 }

@@ -36,7 +36,7 @@ pub struct Keys {
     pub(super) master: Arc<MasterKey>,
     pub(super) settings: KeySettings,
     pub(super) parsed: RwLock<HashMap<String, Arc<ParsedKey>>>,
-    pub(super) reloaded_at: Mutex<Option<Duration>>,
+    pub(super) reloaded_at: Mutex<HashMap<TenantId, Duration>>,
     pub(super) verified: VerifiedTokens,
 }
 
@@ -49,6 +49,11 @@ pub(crate) async fn signing_kid(tx: &mut Tx, now: Timestamp) -> Result<Option<St
 /// Whether tokens of this key are still taken.
 pub(crate) async fn is_open(tx: &mut Tx, kid: &str) -> Result<bool, StoreError> {
     store::is_open(tx, kid).await
+}
+
+/// Removes some of what is the tenant's, as when it goes; how many rows.
+pub(crate) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    store::forget(tx, limit).await
 }
 
 impl Keys {

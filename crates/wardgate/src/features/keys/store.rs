@@ -4,6 +4,9 @@ use wardgate_store::{Sql, StoreError, Tx, from_row, params, sql};
 
 use crate::kernel::time::Timestamp;
 
+const FORGET: Sql = sql!(
+    "DELETE FROM signing_keys WHERE tenant_id = $1 AND kid IN (SELECT kid FROM signing_keys WHERE tenant_id = $1 LIMIT $2)"
+);
 const LIST: Sql = sql!(
     "SELECT tenant_id, kid, algorithm, sealed_secret, created_at, activates_at, retired_at \
      FROM signing_keys WHERE tenant_id = $1 ORDER BY activates_at DESC, kid"
@@ -67,4 +70,9 @@ pub(super) async fn insert(tx: &mut Tx, row: &KeyRow) -> Result<(), StoreError> 
 /// Withdraws the key; `false` if it was not open.
 pub(super) async fn retire(tx: &mut Tx, kid: &str, now: Timestamp) -> Result<bool, StoreError> {
     Ok(tx.exec(RETIRE, &params![kid, now]).await? == 1)
+}
+
+/// Removes up to `limit` rows of the tenant, as when it goes; how many.
+pub(super) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    tx.exec(FORGET, &params![limit]).await
 }

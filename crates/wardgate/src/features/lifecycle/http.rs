@@ -1,22 +1,26 @@
-//! `/admin/users`.
+//! `/admin/users`, and leaving: `DELETE /auth/me` and `/auth/me/export`.
 
 use axum::Extension;
 use axum::extract::{Path, State};
+use axum::response::IntoResponse;
+use http::header::SET_COOKIE;
 use http::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::json;
 
 use super::service::UserChange;
-use crate::authn::CurrentPrincipal;
+use crate::authn::{CurrentPrincipal, CurrentUser};
+use crate::features::api_keys::ApiKeyView;
 use crate::features::password::Account;
-use crate::features::password::http::read_email;
+use crate::features::sessions::http::SessionView;
 use crate::features::users::{NewUser, UserFilter, UserView, check_name};
 use crate::gate::Wardgate;
 use crate::kernel::email::Email;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::UserId;
-use crate::kernel::page::Page;
+use crate::kernel::page::{Page, PageRequest};
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::web::body::Json;
 use crate::web::cursor::PageQuery;
 use crate::web::fields::{Fields, FromFields, Query};
@@ -49,7 +53,7 @@ async fn list(
     current: CurrentPrincipal,
     Query(UserQuery { filter, page }): Query<UserQuery>,
 ) -> Result<axum::Json<impl Serialize>, AuthError> {
-    let tenant = current.principal().tenant;
+    let tenant = current.tenant();
     let list = format!("users/{tenant}/{filter:?}");
     let page = page.request(gate.cursors(), &list)?;
     let (accounts, next) = gate.accounts().list(tenant, filter, page).await?;
@@ -65,7 +69,7 @@ struct NewAccount {
 
 impl FromFields for NewAccount {
     fn from_fields(fields: &mut Fields) -> Self {
-        let email = read_email(fields);
+        let email = fields.email();
         let name = fields.optional_text("name");
         if let Some(name) = &name {
             fields.note(check_name(name));
@@ -76,6 +80,7 @@ impl FromFields for NewAccount {
 
 async fn create(
     State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
     current: CurrentPrincipal,
     Extension(source): Extension<Source>,
     Json(NewAccount { email, name, roles }): Json<NewAccount>,
@@ -83,8 +88,8 @@ async fn create(
     let email = email.ok_or(AuthError::InvalidFields(Vec::new()))?;
     let new = NewUser { email, name, email_verified: false };
     let roles = roles.unwrap_or_else(|| vec!["user".to_owned()]);
-    let (tenant, caller) = (current.principal().tenant, current.caller(source));
-    let account = gate.accounts().create(tenant, new, None, roles, &caller).await?;
+    let tenant = current.acts_on().cloned().unwrap_or(tenant);
+    let account = gate.accounts().invite(&tenant, new, roles, &current.caller(source)).await?;
     Ok((StatusCode::CREATED, axum::Json(view(&account))))
 }
 
@@ -93,7 +98,7 @@ async fn read(
     current: CurrentPrincipal,
     Path(id): Path<String>,
 ) -> Result<axum::Json<impl Serialize>, AuthError> {
-    let account = gate.accounts().get(current.principal().tenant, user_id(&id)?).await?;
+    let account = gate.accounts().get(current.tenant(), user_id(&id)?).await?;
     Ok(axum::Json(view(&account)))
 }
 
@@ -114,7 +119,7 @@ async fn update(
     Path(id): Path<String>,
     Json(change): Json<UserChange>,
 ) -> Result<axum::Json<impl Serialize>, AuthError> {
-    let (tenant, caller) = (current.principal().tenant, current.caller(source));
+    let (tenant, caller) = (current.tenant(), current.caller(source));
     let changed = gate.lifecycle().update(tenant, user_id(&id)?, change, &caller);
     Ok(axum::Json(view(&changed.await?)))
 }
@@ -125,7 +130,7 @@ async fn delete(
     Extension(source): Extension<Source>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, AuthError> {
-    let (tenant, caller) = (current.principal().tenant, current.caller(source));
+    let (tenant, caller) = (current.tenant(), current.caller(source));
     gate.lifecycle().delete(tenant, user_id(&id)?, &caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -136,9 +141,47 @@ async fn end_sessions(
     Extension(source): Extension<Source>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, AuthError> {
-    let (tenant, caller) = (current.principal().tenant, current.caller(source));
+    let (tenant, caller) = (current.tenant(), current.caller(source));
     gate.lifecycle().end_sessions(tenant, user_id(&id)?, &caller).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn delete_me(
+    State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
+    current: CurrentUser,
+    Extension(source): Extension<Source>,
+) -> Result<impl IntoResponse, AuthError> {
+    // A key is for the application's work: what its owner is asks for the owner (S-061).
+    current.principal().session().ok_or(AuthError::InsufficientPermissions)?;
+    let (id, caller) = (current.user().id, current.caller(source));
+    gate.lifecycle().delete(tenant.id, id, &caller).await?;
+    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, gate.cookie().clear(&tenant.slug))]))
+}
+
+/// Everything about somebody that is theirs to take along (GDPR, article 20), but for what is secret.
+#[derive(Serialize)]
+struct Export {
+    user: UserView,
+    sessions: Vec<SessionView>,
+    api_keys: Vec<ApiKeyView>,
+}
+
+async fn export_me(
+    State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
+    current: CurrentUser,
+) -> Result<axum::Json<Export>, AuthError> {
+    let session = Some(current.principal().session().ok_or(AuthError::InsufficientPermissions)?);
+    let user = current.user();
+    let all = PageRequest { limit: PageRequest::MAX_LIMIT, after: None };
+    let (sessions, _) = gate.sessions().list(tenant.id, user.id, all).await?;
+    let (keys, _) = gate.api_keys().list(tenant.id, user.id.into(), all).await?;
+    Ok(axum::Json(Export {
+        user: UserView::new(user, current.roles().names()),
+        sessions: sessions.into_iter().map(|each| SessionView::new(each, session)).collect(),
+        api_keys: keys.into_iter().map(ApiKeyView::from).collect(),
+    }))
 }
 
 pub(crate) fn routes() -> Vec<Route<Wardgate>> {
@@ -152,7 +195,27 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
         "type": "object", "additionalProperties": false,
         "properties": { "name": name, "is_active": { "type": "boolean" }, "roles": strings() },
     });
+    let exported = json!({ "type": "object", "required": ["user", "sessions", "api_keys"], "properties": {
+        "user": schema("User"), "sessions": { "type": "array", "items": schema("Session") },
+        "api_keys": { "type": "array", "items": schema("ApiKey") },
+    } });
     vec![
+        route(
+            &Method::DELETE,
+            "/auth/me",
+            Access::SteppedUp("profile:write"),
+            delete_me,
+            operation("account", "Remove the own account and all that is of it")
+                .answers_empty(204, "Gone")
+                .refuses(&["last_superadmin"]),
+        ),
+        route(
+            &Method::GET,
+            "/auth/me/export",
+            Access::SteppedUp("profile:read"),
+            export_me,
+            operation("account", "Take along what is known of oneself").answers(200, "Everything", &exported),
+        ),
         route(
             &Method::GET,
             "/admin/users",
@@ -177,10 +240,10 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
             "/admin/users",
             Access::Permission("users:write"),
             create,
-            operation("users", "Make an account, without a password")
+            operation("users", "Make an account without a password, and mail its owner a link that sets one")
                 .json(&new)
                 .answers(201, "The user", &schema("User"))
-                .refuses(&["email_taken"]),
+                .refuses(&["email_taken", "rate_limited"]),
         ),
         route(
             &Method::GET,

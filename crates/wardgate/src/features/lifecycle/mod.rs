@@ -2,5 +2,6 @@
 
 pub(crate) mod http;
 mod service;
+mod tenants;
 
 pub use service::{Lifecycle, UserChange};

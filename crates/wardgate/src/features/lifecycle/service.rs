@@ -7,9 +7,12 @@ use wardgate_store::Tx;
 use crate::environment::Environment;
 use crate::features::api_keys;
 use crate::features::audit::{self, Action, Audit};
+use crate::features::keys::Keys;
+use crate::features::organizations;
 use crate::features::password::Account;
 use crate::features::roles::{self, Authority, BuiltinRole, Caller};
 use crate::features::sessions::{self, EndReason};
+use crate::features::tenants::Tenants;
 use crate::features::users::{self, User, check_name};
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{TenantId, UserId};
@@ -17,8 +20,10 @@ use crate::kernel::time::Timestamp;
 
 /// Changes and deletes users.
 pub struct Lifecycle {
-    env: Arc<Environment>,
-    audit: Arc<Audit>,
+    pub(super) env: Arc<Environment>,
+    pub(super) audit: Arc<Audit>,
+    pub(super) keys: Arc<Keys>,
+    pub(super) tenants: Arc<Tenants>,
 }
 
 /// What is to become of a user; what is `None` stays.
@@ -48,8 +53,13 @@ impl Change {
 }
 
 impl Lifecycle {
-    pub(crate) fn new(env: Arc<Environment>, audit: Arc<Audit>) -> Self {
-        Self { env, audit }
+    pub(crate) fn new(
+        env: Arc<Environment>,
+        audit: Arc<Audit>,
+        keys: Arc<Keys>,
+        tenants: Arc<Tenants>,
+    ) -> Self {
+        Self { env, audit, keys, tenants }
     }
 
     /// Changes the user in all the ways asked for, or in none. Asking for what is so already is no fault.
@@ -81,6 +91,7 @@ impl Lifecycle {
                 Box::pin(async move {
                     take(tx, *user, authority).await?;
                     keep_a_superadmin(tx, *user).await?;
+                    organizations::leave_all(tx, *user).await?;
                     roles::take_all(tx, (*user).into()).await?;
                     api_keys::end_all_of(tx, (*user).into()).await?;
                     users::delete(tx, *user).await?;

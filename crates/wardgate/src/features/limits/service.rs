@@ -125,6 +125,11 @@ impl Attempt {
     }
 }
 
+/// Removes some of what is the tenant's, as when it goes; how many rows.
+pub(crate) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    store::forget_tenant(tx, limit).await
+}
+
 impl Limits {
     pub(crate) fn new(
         env: Arc<Environment>,

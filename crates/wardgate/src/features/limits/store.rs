@@ -7,6 +7,14 @@ use super::model::Failures;
 use crate::columns::StoredDigest;
 use crate::kernel::time::Timestamp;
 
+const FORGET_FAILURES: Sql = sql!(
+    "DELETE FROM guess_failures WHERE tenant_id = $1 AND subject IN \
+     (SELECT subject FROM guess_failures WHERE tenant_id = $1 LIMIT $2)"
+);
+const FORGET_SOURCES: Sql = sql!(
+    "DELETE FROM known_sources WHERE tenant_id = $1 AND subject IN \
+     (SELECT subject FROM known_sources WHERE tenant_id = $1 LIMIT $2)"
+);
 const FAILURES: Sql = sql!(
     "SELECT tenant_id, failures, last_failed_at FROM guess_failures \
      WHERE tenant_id = $1 AND subject = $2 AND bucket = $3"
@@ -128,4 +136,10 @@ pub(super) async fn purge_sources(
     limit: i64,
 ) -> Result<u64, StoreError> {
     tx.exec(PURGE_SOURCES, &params![before, limit]).await
+}
+
+/// Removes rows of the tenant, as when it goes; how many.
+pub(super) async fn forget_tenant(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    let failures = tx.exec(FORGET_FAILURES, &params![limit]).await?;
+    Ok(failures + tx.exec(FORGET_SOURCES, &params![limit]).await?)
 }

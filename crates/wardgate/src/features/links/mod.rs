@@ -6,4 +6,4 @@ mod store;
 
 pub use model::LinkUrls;
 pub(crate) use model::{Link, Purpose};
-pub(crate) use service::{Links, MailedToken, NewLink, Receiver, find, issue, take};
+pub(crate) use service::{Links, MailedToken, NewLink, Receiver, find, forget, issue, take};

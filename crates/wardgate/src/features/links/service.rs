@@ -16,6 +16,7 @@ use crate::kernel::email::Email;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::UserId;
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::kernel::time::Timestamp;
 
 const TOKEN_PREFIX: &str = "wgm";
@@ -29,8 +30,8 @@ pub(crate) struct Links {
     env: Arc<Environment>,
     outbox: Arc<Outbox>,
     key: SubKey,
+    /// Of the tenant `default`; the others' links open the built-in pages.
     urls: LinkUrls,
-    issuer: String,
 }
 
 /// A link about to be mailed: its token stands in the letter and nowhere else.
@@ -77,6 +78,11 @@ pub(crate) async fn issue(
     outbox::post(tx, &new.letter, receiver.map(|receiver| receiver.to)).await
 }
 
+/// Removes some of what is the tenant's, as when it goes; how many rows.
+pub(crate) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    store::forget(tx, limit).await
+}
+
 /// The link of this token, if it is not over; it stays as it is.
 pub(crate) async fn find(
     tx: &mut Tx,
@@ -96,38 +102,40 @@ pub(crate) async fn take(
 }
 
 impl Links {
-    pub(crate) fn new(
-        env: Arc<Environment>,
-        outbox: Arc<Outbox>,
-        key: SubKey,
-        urls: LinkUrls,
-        issuer: &str,
-    ) -> Self {
-        Self { env, outbox, key, urls, issuer: issuer.to_owned() }
+    pub(crate) fn new(env: Arc<Environment>, outbox: Arc<Outbox>, key: SubKey, urls: LinkUrls) -> Self {
+        Self { env, outbox, key, urls }
     }
 
     /// A link for the account of `email`, whether or not there is one. `target` is what the audit log will say.
     pub(crate) fn for_address(
         &self,
+        tenant: &CurrentTenant,
         purpose: Purpose,
         kind: LetterKind,
         email: &Email,
         target: impl Display,
         source: &Source,
     ) -> Result<NewLink, AuthError> {
-        self.new_link(purpose, kind, self.slot(purpose, email.normalized()), target, source)
+        self.new_link(tenant, purpose, kind, self.slot(purpose, email.normalized()), target, source)
     }
 
     /// A link by which the account of `user` gets the address `to`.
-    pub(crate) fn for_change(&self, user: UserId, to: &Email, source: &Source) -> Result<NewLink, AuthError> {
+    pub(crate) fn for_change(
+        &self,
+        tenant: &CurrentTenant,
+        user: UserId,
+        to: &Email,
+        source: &Source,
+    ) -> Result<NewLink, AuthError> {
         let purpose = Purpose::ChangeEmail;
         let slot = self.slot(purpose, &user.to_string());
-        let new = self.new_link(purpose, LetterKind::ChangeEmail, slot, user, source)?;
+        let new = self.new_link(tenant, purpose, LetterKind::ChangeEmail, slot, user, source)?;
         Ok(NewLink { new_email: Some(to.clone()), ..new })
     }
 
     fn new_link(
         &self,
+        tenant: &CurrentTenant,
         purpose: Purpose,
         kind: LetterKind,
         slot: Digest,
@@ -135,8 +143,11 @@ impl Links {
         source: &Source,
     ) -> Result<NewLink, AuthError> {
         let token = OpaqueToken::generate(TOKEN_PREFIX, self.env.rng.as_ref());
-        let url = Zeroizing::new(self.urls.link(purpose, &self.issuer, &token.reveal()));
-        let letter = self.outbox.letter(kind, target, Some((&url, purpose.life())), source.language)?;
+        let own = LinkUrls::default();
+        let urls = if tenant.is_default() { &self.urls } else { &own };
+        let url = Zeroizing::new(urls.link(purpose, &tenant.issuer, &token.reveal()));
+        let letter =
+            self.outbox.letter(tenant, kind, target, Some((&url, purpose.life())), source.language)?;
         Ok(NewLink {
             purpose,
             digest: token.digest(),

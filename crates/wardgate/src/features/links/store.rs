@@ -23,6 +23,10 @@ const TAKE: Sql = sql!(
     "DELETE FROM mailed_links WHERE tenant_id = $1 AND digest = $2 AND expires_at > $3 \
      RETURNING tenant_id, purpose, slot, user_id, password_version, browser, new_email"
 );
+const FORGET: Sql = sql!(
+    "DELETE FROM mailed_links WHERE tenant_id = $1 AND digest IN \
+     (SELECT digest FROM mailed_links WHERE tenant_id = $1 LIMIT $2)"
+);
 const PURGE: GlobalSql = global_sql!(
     "DELETE FROM mailed_links WHERE (tenant_id, purpose, slot) IN \
      (SELECT tenant_id, purpose, slot FROM mailed_links WHERE expires_at <= $1 LIMIT $2)"
@@ -73,4 +77,9 @@ pub(super) async fn take(tx: &mut Tx, digest: Digest, now: Timestamp) -> Result<
 /// Removes up to `limit` links that ended before `now`; how many.
 pub(super) async fn purge(tx: &mut GlobalTx, now: Timestamp, limit: i64) -> Result<u64, StoreError> {
     tx.exec(PURGE, &params![now, limit]).await
+}
+
+/// Removes up to `limit` rows of the tenant, as when it goes; how many.
+pub(super) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    tx.exec(FORGET, &params![limit]).await
 }

@@ -6,4 +6,4 @@ mod service;
 mod store;
 
 pub(crate) use model::LetterKind;
-pub(crate) use service::{Letter, Outbox, post};
+pub(crate) use service::{Letter, Outbox, forget, post};

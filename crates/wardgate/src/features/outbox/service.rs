@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wardgate_crypto::MasterKey;
-use wardgate_store::Tx;
+use wardgate_store::{StoreError, Tx};
 use zeroize::Zeroizing;
 
 use super::letter::{self, Texts};
@@ -18,6 +18,7 @@ use crate::kernel::error::AuthError;
 use crate::kernel::ids::{MailId, RequestId, TenantId};
 use crate::kernel::language::Language;
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::kernel::time::Timestamp;
 use crate::ports::{Mail, MailError, Mailer};
 
@@ -35,7 +36,7 @@ pub(crate) struct Outbox {
     audit: Arc<Audit>,
     master: Arc<MasterKey>,
     mailer: Option<Arc<dyn Mailer>>,
-    /// What readers know the service by.
+    /// What readers know the tenant `default` by.
     service: String,
 }
 
@@ -69,6 +70,17 @@ enum Sent {
     No,
     /// It was not tried in time.
     GivenUp,
+}
+
+/// Removes some of what is the tenant's, as when it goes; how many rows.
+pub(crate) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    store::forget(tx, limit).await
+}
+
+/// The host of a URL.
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or_default()
 }
 
 /// Writes the letter down in the transaction of the change that it tells of; `None` costs the same and goes nowhere.
@@ -105,6 +117,7 @@ impl Outbox {
     /// there is no use in sending it.
     pub(crate) fn letter(
         self: &Arc<Self>,
+        tenant: &CurrentTenant,
         kind: LetterKind,
         target: impl std::fmt::Display,
         link: Option<(&str, Duration)>,
@@ -112,7 +125,8 @@ impl Outbox {
     ) -> Result<Letter, AuthError> {
         let now = self.env.now();
         let life = link.map_or(GIVEN_UP_AFTER, |(_, life)| life);
-        let texts = letter::render(&kind, &self.service, link.map(|(url, _)| url), life, language)?;
+        let service = if tenant.is_default() { &self.service } else { host(&tenant.issuer) };
+        let texts = letter::render(&kind, service, link.map(|(url, _)| url), life, language)?;
         Ok(Letter {
             outbox: Arc::clone(self),
             id: MailId::new(now, self.env.random()),
@@ -127,8 +141,19 @@ impl Outbox {
     /// Sends what is due, once each, however many nodes do so at a time; how many were sent.
     ///
     /// A node that dies between sending a mail and writing that down leaves it to be sent again: at least once.
-    pub(crate) async fn send_due(&self, tenant: TenantId) -> Result<u64, AuthError> {
+    pub(crate) async fn send_due(&self) -> Result<u64, AuthError> {
         let Some(mailer) = &self.mailer else { return Ok(0) };
+        let mut sent = 0;
+        let tenants = self.env.db.lookup_global(self.env.now(), |tx, now| {
+            Box::pin(async move { Ok::<_, AuthError>(store::tenants(tx, *now).await?) })
+        });
+        for tenant in tenants.await? {
+            sent += self.send_due_of(tenant, mailer.as_ref()).await?;
+        }
+        Ok(sent)
+    }
+
+    async fn send_due_of(&self, tenant: TenantId, mailer: &dyn Mailer) -> Result<u64, AuthError> {
         let mut sent = 0;
         for _ in 0..BATCHES {
             let due = self.env.db.lookup(tenant.into(), self.env.now(), |tx, now| {
@@ -138,7 +163,7 @@ impl Outbox {
             if due.is_empty() {
                 break;
             }
-            let attempts = due.into_iter().map(|waiting| self.attempt(tenant, mailer.as_ref(), waiting));
+            let attempts = due.into_iter().map(|waiting| self.attempt(tenant, mailer, waiting));
             for attempt in futures_util::future::join_all(attempts).await {
                 sent += u64::from(attempt?);
             }

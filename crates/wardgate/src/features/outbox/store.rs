@@ -1,8 +1,8 @@
 //! SQL of `outbox`.
 
-use wardgate_store::{Sql, StoreError, Tx, from_row, params, sql};
+use wardgate_store::{GlobalSql, GlobalTx, Sql, StoreError, Tx, from_row, global_sql, params, sql};
 
-use crate::kernel::ids::MailId;
+use crate::kernel::ids::{MailId, TenantId};
 use crate::kernel::time::Timestamp;
 
 const INSERT: Sql = sql!(
@@ -12,6 +12,10 @@ const INSERT: Sql = sql!(
 const DUE: Sql = sql!(
     "SELECT tenant_id, id, kind, target, sealed, attempts, due_at, keep_until FROM outbox \
      WHERE tenant_id = $1 AND due_at <= $2 ORDER BY due_at LIMIT $3"
+);
+const TENANTS: GlobalSql = global_sql!("SELECT DISTINCT tenant_id FROM outbox WHERE due_at <= $1 LIMIT 1000");
+const FORGET: Sql = sql!(
+    "DELETE FROM outbox WHERE tenant_id = $1 AND id IN (SELECT id FROM outbox WHERE tenant_id = $1 LIMIT $2)"
 );
 const CLAIM: Sql = sql!(
     "UPDATE outbox SET due_at = $4, attempts = attempts + 1 WHERE tenant_id = $1 AND id = $2 AND due_at = $3"
@@ -50,6 +54,17 @@ pub(super) async fn insert(tx: &mut Tx, mail: &NewMail<'_>) -> Result<(), StoreE
 /// Up to `limit` of those due, the longest due first.
 pub(super) async fn due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<Waiting>, StoreError> {
     tx.all(DUE, &params![now, limit]).await
+}
+
+/// The tenants that have mails due.
+pub(super) async fn tenants(tx: &mut GlobalTx, now: Timestamp) -> Result<Vec<TenantId>, StoreError> {
+    let rows: Vec<(TenantId,)> = tx.all(TENANTS, &params![now]).await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Removes up to `limit` rows of the tenant, as when it goes; how many.
+pub(super) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    tx.exec(FORGET, &params![limit]).await
 }
 
 /// Takes the mail until `until` if nobody did since it was `seen`; says whether this call did it.

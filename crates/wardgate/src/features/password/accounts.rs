@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wardgate_store::Tx;
+use wardgate_store::{StoreError, Tx};
 
-use super::service::{self, Passwords};
+use super::model::ForeignHash;
+use super::service::{self, Passwords, check_length_of};
 use super::store::NewHash;
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit, Entry};
@@ -19,6 +20,7 @@ use crate::kernel::error::AuthError;
 use crate::kernel::ids::{TenantId, UserId};
 use crate::kernel::page::{PageRequest, Position};
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::kernel::time::Timestamp;
 use crate::ports::ephemeral::Limit;
 
@@ -138,6 +140,34 @@ pub(crate) async fn write(tx: &mut Tx, account: &PreparedAccount) -> Result<Acco
     Ok(Account { user: user.clone(), roles: roles::of(tx, user.id.into()).await? })
 }
 
+/// An account as another program kept it, found good.
+pub(crate) struct ImportedAccount {
+    pub(crate) user: User,
+    pub(crate) hash: Option<ForeignHash>,
+    pub(crate) roles: Vec<String>,
+    pub(crate) created: Entry,
+}
+
+/// Writes the account with its password, roles and record, and says whether it did: `false` if the address has an
+/// account. The roles are there, and nobody takes them away meanwhile ([`roles::hold`]); `now` is when the password
+/// came to be here.
+pub(crate) async fn write_imported(
+    tx: &mut Tx,
+    account: &ImportedAccount,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let ImportedAccount { user, hash, roles, created } = account;
+    if !users::insert_if_free(tx, user).await? {
+        return Ok(false);
+    }
+    if let Some(hash) = hash {
+        service::set(tx, user.id, &NewHash::from(hash), now).await?;
+    }
+    roles::assign_found(tx, user.id.into(), roles).await?;
+    audit::record(tx, created).await?;
+    Ok(true)
+}
+
 impl Accounts {
     pub(crate) fn new(
         env: Arc<Environment>,
@@ -155,18 +185,19 @@ impl Accounts {
     /// the proof.
     pub async fn register(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         new: NewUser,
         password: &str,
         source: &Source,
     ) -> Result<Registered, AuthError> {
-        if self.mode == RegistrationMode::Closed {
+        if !tenant.registration_open.unwrap_or(self.mode != RegistrationMode::Closed) {
             return Err(AuthError::RegistrationClosed);
         }
-        self.limits.admit(tenant, Route::Register, source).await?;
+        check_length_of(tenant, password, "password")?;
+        self.limits.admit(tenant.id, Route::Register, source).await?;
         let email = new.email.clone();
         let may_mail = match self.outbox.is_on() {
-            true => self.may_mail(tenant, &email, source).await,
+            true => self.may_mail(tenant.id, &email, source).await,
             false => Ok(()),
         };
         let roles = FirstRoles::Builtin(BuiltinRole::User);
@@ -177,15 +208,15 @@ impl Accounts {
         }
         let account = self.prepare(new, password, roles, Actor::Anonymous, source).await?;
         let verify = (self.outbox.is_on() && may_mail.is_ok())
-            .then(|| self.verification(&email, account.user.id, source))
+            .then(|| self.verification(tenant, &email, account.user.id, source))
             .transpose()?;
-        self.write(tenant, account, verify).await.map(|account| Registered::Account(Box::new(account)))
+        self.write(tenant.id, account, verify).await.map(|account| Registered::Account(Box::new(account)))
     }
 
     /// The same answer whether or not the address is taken, after the same work (S-013).
     async fn register_verified(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         account: PreparedAccount,
         source: &Source,
     ) -> Result<Registered, AuthError> {
@@ -194,13 +225,14 @@ impl Accounts {
         let repeated =
             self.audit.refused(source, Actor::Anonymous, Action::RegistrationRepeated, target.clone());
         let kind = LetterKind::RegisteredAlready;
-        let taken = self.links.for_address(Purpose::ResetPassword, kind, &email, target.clone(), source)?;
-        let verify = self.verification(&email, target, source)?;
+        let taken =
+            self.links.for_address(tenant, Purpose::ResetPassword, kind, &email, target.clone(), source)?;
+        let verify = self.verification(tenant, &email, target, source)?;
         let registration = Arc::new(Registration { account, verify, taken, repeated });
         // Of two at once for one address, the one that comes too late finds the other's account.
         for _ in 0..2 {
             let registration = Arc::clone(&registration);
-            let written = self.env.db.write(tenant.into(), registration, |tx, registration| {
+            let written = self.env.db.write(tenant.id.into(), registration, |tx, registration| {
                 Box::pin(async move { register_or_tell(tx, registration).await })
             });
             match written.await {
@@ -213,11 +245,12 @@ impl Accounts {
 
     fn verification(
         &self,
+        tenant: &CurrentTenant,
         email: &Email,
         target: impl std::fmt::Display,
         source: &Source,
     ) -> Result<NewLink, AuthError> {
-        self.links.for_address(Purpose::VerifyEmail, LetterKind::VerifyEmail, email, target, source)
+        self.links.for_address(tenant, Purpose::VerifyEmail, LetterKind::VerifyEmail, email, target, source)
     }
 
     async fn may_mail(&self, tenant: TenantId, email: &Email, source: &Source) -> Result<(), AuthError> {
@@ -225,7 +258,7 @@ impl Accounts {
     }
 
     /// Makes an account with these roles, none of which go beyond the caller (S-105). Without a password nobody can
-    /// sign in to it yet; where there is mail, its owner gets one with a link that sets the first.
+    /// sign in to it yet.
     pub async fn create(
         &self,
         tenant: TenantId,
@@ -240,14 +273,29 @@ impl Accounts {
             Some(password) => self.prepare(new, password, roles, actor, source).await?,
             None => self.account(new, None, roles, Action::UserCreated, actor, source)?,
         };
-        if password.is_some() || !self.outbox.is_on() {
-            return self.write(tenant, account, None).await;
+        self.write(tenant, account, None).await
+    }
+
+    /// As [`create`](Self::create) without a password; where there is mail, its owner gets one with a link that sets the
+    /// first.
+    pub async fn invite(
+        &self,
+        tenant: &CurrentTenant,
+        new: NewUser,
+        roles: Vec<String>,
+        caller: &Caller,
+    ) -> Result<Account, AuthError> {
+        if !self.outbox.is_on() {
+            return self.create(tenant.id, new, None, roles, caller).await;
         }
+        let (actor, source) = (caller.actor, &caller.source);
+        let roles = FirstRoles::Chosen(roles, caller.authority.clone());
+        let account = self.account(new, None, roles, Action::UserCreated, actor, source)?;
         let (email, id) = (account.user.email.clone(), account.user.id);
-        self.may_mail(tenant, &email, source).await?;
-        let kind = LetterKind::Invitation;
-        let invitation = self.links.for_address(Purpose::Invitation, kind, &email, id, source)?;
-        self.write(tenant, account, Some(invitation)).await
+        self.may_mail(tenant.id, &email, source).await?;
+        let (purpose, kind) = (Purpose::Invitation, LetterKind::Invitation);
+        let invitation = self.links.for_address(tenant, purpose, kind, &email, id, source)?;
+        self.write(tenant.id, account, Some(invitation)).await
     }
 
     async fn write(

@@ -12,8 +12,8 @@ use crate::features::users::{NewUser, UserView, check_name};
 use crate::gate::Wardgate;
 use crate::kernel::email::Email;
 use crate::kernel::error::AuthError;
-use crate::kernel::ids::TenantId;
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::web::body::Json;
 use crate::web::fields::{Fields, FromFields};
 use crate::web::openapi::{operation, schema, texts};
@@ -27,7 +27,7 @@ struct Registration {
 
 impl FromFields for Registration {
     fn from_fields(fields: &mut Fields) -> Self {
-        let email = read_email(fields);
+        let email = fields.email();
         let password = fields.text("password");
         let name = fields.optional_text("name");
         if let Some(name) = &name {
@@ -37,28 +37,16 @@ impl FromFields for Registration {
     }
 }
 
-/// Reads the field `email`; `None` with a fault noted.
-pub(crate) fn read_email(fields: &mut Fields) -> Option<Email> {
-    let text = fields.optional_text("email");
-    match text {
-        Some(text) => match text.parse() {
-            Ok(email) => return Some(email),
-            Err(_) => fields.fault("email", "invalid_email", "is not an e-mail address"),
-        },
-        None => fields.fault("email", "missing_field", "is required, as a string"),
-    }
-    None
-}
-
 async fn register(
     State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
     Extension(source): Extension<Source>,
     Json(registration): Json<Registration>,
 ) -> Result<Response, AuthError> {
     let Registration { email, password, name } = registration;
     let email = email.ok_or(AuthError::InvalidFields(Vec::new()))?;
     let new = NewUser { email, name, email_verified: false };
-    match gate.accounts().register(TenantId::DEFAULT, new, &password, &source).await? {
+    match gate.accounts().register(&tenant, new, &password, &source).await? {
         Registered::Account(account) => {
             let view = UserView::new(&account.user, account.roles.names());
             Ok((StatusCode::CREATED, axum::Json(view)).into_response())
@@ -80,13 +68,16 @@ impl FromFields for PasswordChange {
 
 async fn change_password(
     State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
     current: CurrentUser,
     Extension(source): Extension<Source>,
     Json(change): Json<PasswordChange>,
 ) -> Result<StatusCode, AuthError> {
     let PasswordChange { current_password, new_password } = change;
     let passwords = gate.passwords();
-    passwords.change(current.principal(), current.user(), &current_password, &new_password, &source).await?;
+    passwords
+        .change(&tenant, current.principal(), current.user(), &current_password, &new_password, &source)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -102,6 +93,7 @@ impl FromFields for StepUp {
 
 async fn step_up(
     State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
     current: CurrentUser,
     Extension(source): Extension<Source>,
     Json(StepUp { password }): Json<StepUp>,
@@ -109,7 +101,7 @@ async fn step_up(
     let has_cookie = current.presented() == Presented::Cookie;
     let passwords = gate.passwords();
     let stepped_up = passwords.step_up(current.principal(), current.user(), &password, has_cookie, &source);
-    let cookie = stepped_up.await?.map(|value| (SET_COOKIE, gate.cookie().set(&value)));
+    let cookie = stepped_up.await?.map(|value| (SET_COOKIE, gate.cookie().set(&tenant.slug, &value)));
     Ok((StatusCode::NO_CONTENT, HeaderMap::from_iter(cookie)))
 }
 

@@ -7,11 +7,13 @@ mod service;
 mod store;
 
 pub use accounts::{Account, Accounts, Registered, RegistrationMode};
-pub(crate) use accounts::{FirstRoles, MAILS_PER_RECIPIENT, PreparedAccount, write as write_account};
-pub(crate) use model::Proof;
+pub(crate) use accounts::{
+    FirstRoles, ImportedAccount, MAILS_PER_RECIPIENT, PreparedAccount, write as write_account, write_imported,
+};
 pub use model::{DeniedPasswords, PasswordPolicy};
+pub(crate) use model::{ForeignHash, Proof};
 pub use service::Passwords;
 pub(crate) use service::{
-    PasswordSettings, PreparedPassword, Rehash, clear_unproven, remove, replace, still_proven, version_of,
-    write_rehash,
+    PasswordSettings, PreparedPassword, Rehash, check_length_of, clear_unproven, hash_of, remove, replace,
+    still_proven, version_of, write_rehash,
 };

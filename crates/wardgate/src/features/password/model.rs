@@ -126,6 +126,31 @@ fn fault(code: &'static str, detail: String) -> FieldFault {
     FieldFault::new("password", code, detail)
 }
 
+/// A hash that another program made and that a sign-in can check. Not `Debug`: nothing may print it.
+pub(crate) struct ForeignHash {
+    text: String,
+    scheme: String,
+}
+
+impl ForeignHash {
+    /// Takes a hash of a form that is known and whose check costs no more than a configured scheme may (S-009).
+    ///
+    /// # Errors
+    /// Why not, without anything of the hash.
+    pub(crate) fn read(text: String) -> Result<Self, &'static str> {
+        let scheme = wardgate_crypto::password::inspect(&text)?;
+        Ok(Self { text, scheme })
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) fn scheme(&self) -> &str {
+        &self.scheme
+    }
+}
+
 /// That a subject was proven by its password just now. Made by the password strategy only.
 #[derive(Debug, Clone)]
 pub(crate) struct Proof {

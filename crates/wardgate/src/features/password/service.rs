@@ -24,6 +24,7 @@ use crate::kernel::ids::{SessionId, TenantId, UserId};
 use crate::kernel::language::Language;
 use crate::kernel::principal::Principal;
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::kernel::time::Timestamp;
 
 /// How passwords are hashed and which are taken.
@@ -102,6 +103,11 @@ pub(crate) async fn remove(tx: &mut Tx, user: UserId) -> Result<(), StoreError> 
 pub(crate) async fn clear_unproven(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(), StoreError> {
     sessions::end_all_of(tx, user, now, EndReason::AddressProven, None).await?;
     api_keys::end_all_of(tx, user.into()).await.map(drop)
+}
+
+/// The user's stored hash, to be exported.
+pub(crate) async fn hash_of(tx: &mut Tx, user: UserId) -> Result<Option<String>, StoreError> {
+    Ok(store::by_user(tx, user).await?.map(|stored| stored.hash))
 }
 
 /// What was read before the hash was checked.
@@ -327,12 +333,14 @@ impl Passwords {
     /// Changes the principal's password: the current one must be right; every other session ends (S-006).
     pub(crate) async fn change(
         &self,
+        of: &CurrentTenant,
         principal: &Principal,
         user: &User,
         current: &str,
         new: &str,
         source: &Source,
     ) -> Result<(), AuthError> {
+        check_length_of(of, new, "new_password")?;
         let (tenant, id) = (principal.tenant, user.id);
         let (version, attempt) =
             self.prove_current(principal, user, current, Action::PasswordChanged, source).await?;
@@ -448,6 +456,20 @@ impl Passwords {
                 })
             })
             .await
+    }
+}
+
+/// Refuses a password that is shorter than the tenant asks for; what the configuration asks for is looked at later.
+pub(crate) fn check_length_of(
+    tenant: &CurrentTenant,
+    password: &str,
+    field: &'static str,
+) -> Result<(), AuthError> {
+    let wanted = tenant.min_password_length;
+    if password.chars().nth(wanted.saturating_sub(1)).is_some() || wanted == 0 {
+        Ok(())
+    } else {
+        Err(AuthError::field(field, "too_short", format!("must have at least {wanted} characters")))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use wardgate_store::{Sql, StoreError, Tx, from_row, params, sql};
 
+use super::model::ForeignHash;
 use crate::kernel::ids::UserId;
 use crate::kernel::time::Timestamp;
 
@@ -44,6 +45,12 @@ from_row!(SchemeSample { scheme, hash });
 pub(super) struct NewHash {
     pub(super) hash: String,
     pub(super) scheme: String,
+}
+
+impl From<&ForeignHash> for NewHash {
+    fn from(foreign: &ForeignHash) -> Self {
+        Self { hash: foreign.as_str().to_owned(), scheme: foreign.scheme().to_owned() }
+    }
 }
 
 pub(super) async fn by_user(tx: &mut Tx, user: UserId) -> Result<Option<StoredPassword>, StoreError> {

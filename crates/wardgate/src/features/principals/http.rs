@@ -9,13 +9,14 @@ use serde::Serialize;
 use super::model::Holder;
 use crate::authn::{CurrentPrincipal, CurrentUser};
 use crate::features::audit::Actor;
+use crate::features::organizations::ActiveOrg;
 use crate::features::roles::Limit;
 use crate::features::service_accounts::ServiceAccountView;
-use crate::features::tenants::DEFAULT_SLUG;
 use crate::features::users::{UserView, check_name};
 use crate::gate::Wardgate;
 use crate::kernel::error::AuthError;
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::web::body::Json;
 use crate::web::fields::{Fields, FromFields};
 use crate::web::openapi::{operation, schema};
@@ -37,17 +38,19 @@ struct Me {
     #[serde(flatten)]
     holder: HolderView,
     permissions: Vec<String>,
-    tenant: &'static str,
+    tenant: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    org: Option<ActiveOrg>,
 }
 
 impl Me {
-    fn new(current: &CurrentPrincipal, holder: HolderView) -> Self {
+    fn new(tenant: &CurrentTenant, current: &CurrentPrincipal, holder: HolderView) -> Self {
         let permissions = current.permissions().into_iter().map(str::to_owned).collect();
-        Self { holder, permissions, tenant: DEFAULT_SLUG }
+        Self { holder, permissions, tenant: tenant.slug.to_string(), org: current.org().cloned() }
     }
 }
 
-async fn me(current: CurrentPrincipal) -> axum::Json<impl Serialize> {
+async fn me(tenant: CurrentTenant, current: CurrentPrincipal) -> axum::Json<impl Serialize> {
     let roles = current.roles().names();
     let holder = match current.holder() {
         Holder::User(user) => HolderView::User(UserView::new(user, roles)),
@@ -55,7 +58,7 @@ async fn me(current: CurrentPrincipal) -> axum::Json<impl Serialize> {
             HolderView::ServiceAccount(ServiceAccountView::new(account, roles))
         }
     };
-    axum::Json(Me::new(&current, holder))
+    axum::Json(Me::new(&tenant, &current, holder))
 }
 
 struct ProfileChange {
@@ -74,6 +77,7 @@ impl FromFields for ProfileChange {
 
 async fn change_me(
     State(gate): State<Wardgate>,
+    of: CurrentTenant,
     current: CurrentUser,
     Extension(source): Extension<Source>,
     Json(change): Json<ProfileChange>,
@@ -83,12 +87,12 @@ async fn change_me(
         Some(name) => gate.users().rename(tenant, id, name, Actor::User(id), &source).await?,
         None => current.user().clone(),
     };
-    Ok(axum::Json(Me::new(&current, HolderView::User(UserView::new(&user, current.roles().names())))))
+    Ok(axum::Json(Me::new(&of, &current, HolderView::User(UserView::new(&user, current.roles().names())))))
 }
 
 /// Who a proxy's request comes from, in headers that it passes on to the application. Values are percent-encoded, so
 /// that none can hold what a header cannot, or end one.
-async fn verify(current: CurrentPrincipal) -> (HeaderMap, StatusCode) {
+async fn verify(tenant: CurrentTenant, current: CurrentPrincipal) -> (HeaderMap, StatusCode) {
     let mut headers = HeaderMap::new();
     let mut say = |name: &'static str, value: &str| {
         let encoded = utf8_percent_encode(value, IN_HEADER).to_string();
@@ -101,7 +105,10 @@ async fn verify(current: CurrentPrincipal) -> (HeaderMap, StatusCode) {
         say("x-auth-email", user.email.as_str());
     }
     say("x-auth-roles", &current.roles().names().join(","));
-    say("x-auth-tenant", DEFAULT_SLUG);
+    say("x-auth-tenant", &tenant.slug);
+    if let Some(org) = current.org() {
+        say("x-auth-org", &org.id.to_string());
+    }
     // Always there where there is a limit: its absence means that the roles alone count.
     if current.rights().limit != Limit::Nothing {
         say("x-auth-scope", &current.permissions().join(" "));

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::features::organizations::ActiveOrg;
 use crate::features::roles::{Limit, Rights};
 use crate::features::service_accounts::ServiceAccount;
 use crate::features::users::User;
 use crate::kernel::error::AuthError;
+use crate::kernel::ids::OrgId;
 use crate::kernel::principal::{Principal, Subject};
 use crate::kernel::time::Timestamp;
 
@@ -43,6 +45,8 @@ pub struct Authenticated {
     pub rights: Rights,
     /// When a human last proved who they are in this session; `None` for an API key, which nobody can ask.
     pub proven_at: Option<Timestamp>,
+    /// The organization that the session acts in, with the user's place there now.
+    pub org: Option<ActiveOrg>,
 }
 
 impl Authenticated {
@@ -66,6 +70,7 @@ pub(crate) struct Standing {
     pub(crate) ended_by_disabling: bool,
     pub(crate) limit: Limit,
     pub(crate) proven_at: Option<Timestamp>,
+    pub(crate) org: Option<OrgId>,
 }
 
 /// What a credential is worth, once its owner is known as well.

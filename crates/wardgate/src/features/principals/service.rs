@@ -6,6 +6,7 @@ use uuid::Uuid;
 use wardgate_store::{StoreError, Tx};
 
 use super::model::{Authenticated, Holder, Standing, Verdict, judge};
+use crate::features::organizations;
 use crate::features::roles::{self, Rights};
 use crate::features::{service_accounts, users};
 use crate::kernel::error::AuthError;
@@ -39,6 +40,11 @@ pub(crate) async fn resolve(
     let holder = holder(tx, subject).await?;
     let roles = roles::of(tx, subject).await?;
     let (Some(standing), Some(holder)) = (standing, holder) else { return Err(AuthError::InvalidCredential) };
+    // Whoever was removed acts in it no more, although the session still says so.
+    let org = match (standing.org, subject) {
+        (Some(org), Subject::User(user)) => organizations::active(tx, org, user).await?,
+        _ => None,
+    };
     match judge(standing.live, standing.ended_by_disabling, holder.is_active()) {
         Verdict::Bad => Err(AuthError::InvalidCredential),
         Verdict::Inactive => Err(AuthError::InactiveUser),
@@ -47,6 +53,7 @@ pub(crate) async fn resolve(
             holder,
             rights: Rights { roles, limit: standing.limit },
             proven_at: standing.proven_at,
+            org,
         }),
     }
 }

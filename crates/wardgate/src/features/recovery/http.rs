@@ -8,13 +8,12 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use crate::authn::{CurrentUser, cookie};
 use crate::features::links::Purpose;
-use crate::features::password::http::read_email;
 use crate::features::tokens::TokenPair;
 use crate::gate::Wardgate;
 use crate::kernel::email::Email;
 use crate::kernel::error::AuthError;
-use crate::kernel::ids::TenantId;
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::web::body::Json;
 use crate::web::fields::{Fields, FromFields};
 use crate::web::openapi::{operation, schema, texts};
@@ -25,7 +24,7 @@ struct Address(Option<Email>);
 
 impl FromFields for Address {
     fn from_fields(fields: &mut Fields) -> Self {
-        Self(read_email(fields))
+        Self(fields.email())
     }
 }
 
@@ -56,64 +55,70 @@ impl FromFields for Reset {
 
 async fn resend(
     State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
     Extension(source): Extension<Source>,
     Json(address): Json<Address>,
 ) -> Result<StatusCode, AuthError> {
-    gate.recovery().resend_verification(TenantId::DEFAULT, &address.email()?, &source).await?;
+    gate.recovery().resend_verification(&tenant, &address.email()?, &source).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
 async fn verify(
     State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
     Extension(source): Extension<Source>,
     Json(Token(token)): Json<Token>,
 ) -> Result<StatusCode, AuthError> {
-    gate.recovery().verify_email(TenantId::DEFAULT, &token, &source).await?;
+    gate.recovery().verify_email(&tenant, &token, &source).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn change(
     State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
     current: CurrentUser,
     Extension(source): Extension<Source>,
     Json(address): Json<Address>,
 ) -> Result<StatusCode, AuthError> {
-    let tenant = current.principal().tenant;
-    gate.recovery().change_email(tenant, current.user(), &address.email()?, &source).await?;
+    gate.recovery().change_email(&tenant, current.user(), &address.email()?, &source).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
 async fn forgot(
     State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
     Extension(source): Extension<Source>,
     Json(address): Json<Address>,
 ) -> Result<StatusCode, AuthError> {
-    gate.recovery().forgot_password(TenantId::DEFAULT, &address.email()?, &source).await?;
+    gate.recovery().forgot_password(&tenant, &address.email()?, &source).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
 async fn reset(
     State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
     Extension(source): Extension<Source>,
     Json(Reset { token, new_password }): Json<Reset>,
 ) -> Result<StatusCode, AuthError> {
-    gate.recovery().reset_password(TenantId::DEFAULT, &token, &new_password, &source).await?;
+    gate.recovery().reset_password(&tenant, &token, &new_password, &source).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn ask_for_link(
     State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
     Extension(source): Extension<Source>,
     Json(address): Json<Address>,
 ) -> Result<impl IntoResponse, AuthError> {
-    let browser = gate.recovery().magic_link(TenantId::DEFAULT, &address.email()?, &source).await?;
-    let set = gate.link_cookie().set(&browser, Purpose::MagicLink.life());
+    let browser = gate.recovery().magic_link(&tenant, &address.email()?, &source).await?;
+    let set = gate.link_cookie().set(&tenant.slug, &browser, Purpose::MagicLink.life());
     Ok((StatusCode::ACCEPTED, [(SET_COOKIE, set)]))
 }
 
 /// The cookie is half of the credential, so the page must be a known one, as for a session's cookie (S-053).
 async fn redeem_link(
     State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
     Extension(source): Extension<Source>,
     headers: HeaderMap,
     Json(Token(token)): Json<Token>,
@@ -121,9 +126,9 @@ async fn redeem_link(
     if !gate.origins().admit(&Method::POST, &headers, Asked::Directly) {
         return Err(AuthError::CrossSite);
     }
-    let held = cookie(&headers, gate.link_cookie().name())?;
-    let tokens: TokenPair = gate.signin().with_magic_link(TenantId::DEFAULT, &token, held, &source).await?;
-    Ok(([(SET_COOKIE, gate.link_cookie().clear())], axum::Json(tokens)))
+    let held = cookie(&headers, &gate.link_cookie().name(&tenant.slug))?;
+    let tokens: TokenPair = gate.signin().with_magic_link(&tenant, &token, held, &source).await?;
+    Ok(([(SET_COOKIE, gate.link_cookie().clear(&tenant.slug))], axum::Json(tokens)))
 }
 
 /// The page's script and style are files of their own, so that no inline script is needed.

@@ -15,14 +15,15 @@ use crate::features::limits::{Limits, Route};
 use crate::features::links::{self, Link, Links, MailedToken, NewLink, Purpose, Receiver};
 use crate::features::outbox::{self, Letter, LetterKind, Outbox};
 use crate::features::password::{
-    MAILS_PER_RECIPIENT, Passwords, PreparedPassword, clear_unproven, replace, version_of,
+    MAILS_PER_RECIPIENT, Passwords, PreparedPassword, check_length_of, clear_unproven, replace, version_of,
 };
 use crate::features::users::{self, User};
 use crate::kernel::email::Email;
 use crate::kernel::error::AuthError;
-use crate::kernel::ids::{TenantId, UserId};
+use crate::kernel::ids::UserId;
 use crate::kernel::language::Language;
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::kernel::time::Timestamp;
 
 /// Proving and changing addresses, and getting back in.
@@ -62,6 +63,7 @@ struct Redemption {
     links: Arc<Links>,
     audit: Arc<Audit>,
     outbox: Arc<Outbox>,
+    tenant: CurrentTenant,
     source: Source,
     now: Timestamp,
 }
@@ -73,7 +75,7 @@ impl Redemption {
     }
 
     async fn tell(&self, tx: &mut Tx, kind: LetterKind, user: &User) -> Result<(), AuthError> {
-        let letter = self.outbox.letter(kind, user.id, None, self.source.language)?;
+        let letter = self.outbox.letter(&self.tenant, kind, user.id, None, self.source.language)?;
         outbox::post(tx, &letter, Some(&user.email)).await
     }
 }
@@ -93,63 +95,71 @@ impl Recovery {
     /// Mails another link that proves the address, if an account has it and nobody proved it yet.
     pub async fn resend_verification(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         email: &Email,
         source: &Source,
     ) -> Result<(), AuthError> {
         self.admit(tenant, email, source).await?;
         let (purpose, kind) = (Purpose::VerifyEmail, LetterKind::VerifyEmail);
-        let link = self.link(purpose, kind, email, source)?;
+        let link = self.link(tenant, purpose, kind, email, source)?;
         self.ask(tenant, email, link, Action::EmailVerificationRequested, source).await
     }
 
     /// Mails a link that sets another password, to the stored address of the account.
     pub async fn forgot_password(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         email: &Email,
         source: &Source,
     ) -> Result<(), AuthError> {
         self.admit(tenant, email, source).await?;
         let (purpose, kind) = (Purpose::ResetPassword, LetterKind::ResetPassword);
-        let link = self.link(purpose, kind, email, source)?;
+        let link = self.link(tenant, purpose, kind, email, source)?;
         self.ask(tenant, email, link, Action::PasswordResetRequested, source).await
     }
 
     /// Mails a link that signs in; gives what the browser that asked is to hold, which alone can use it.
     pub async fn magic_link(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         email: &Email,
         source: &Source,
     ) -> Result<Zeroizing<String>, AuthError> {
         self.admit(tenant, email, source).await?;
-        let mut link = self.link(Purpose::MagicLink, LetterKind::MagicLink, email, source)?;
+        let mut link = self.link(tenant, Purpose::MagicLink, LetterKind::MagicLink, email, source)?;
         let browser = self.links.bind_to_browser(&mut link);
         self.ask(tenant, email, link, Action::MagicLinkRequested, source).await?;
         Ok(browser)
     }
 
     /// Counts before anything is looked at: by the source, and by the address that would get the mail (S-115).
-    async fn admit(&self, tenant: TenantId, email: &Email, source: &Source) -> Result<(), AuthError> {
+    async fn admit(&self, tenant: &CurrentTenant, email: &Email, source: &Source) -> Result<(), AuthError> {
         self.outbox.require()?;
-        self.limits.admit(tenant, Route::Mail, source).await?;
-        self.limits.take(tenant, MAILS_PER_RECIPIENT, email.normalized().as_bytes(), source).await
+        self.limits.admit(tenant.id, Route::Mail, source).await?;
+        self.limits.take(tenant.id, MAILS_PER_RECIPIENT, email.normalized().as_bytes(), source).await
     }
 
     fn link(
         &self,
+        tenant: &CurrentTenant,
         purpose: Purpose,
         kind: LetterKind,
         email: &Email,
         source: &Source,
     ) -> Result<NewLink, AuthError> {
-        self.links.for_address(purpose, kind, email, self.audit.identifier(email.normalized()), source)
+        self.links.for_address(
+            tenant,
+            purpose,
+            kind,
+            email,
+            self.audit.identifier(email.normalized()),
+            source,
+        )
     }
 
     async fn ask(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         email: &Email,
         link: NewLink,
         action: Action,
@@ -162,7 +172,7 @@ impl Recovery {
             unproven_only: action == Action::EmailVerificationRequested,
             asked: self.audit.done(source, Actor::Anonymous, action, target),
         };
-        self.env.db.write(tenant.into(), request, |tx, request| Box::pin(ask(tx, request))).await
+        self.env.db.write(tenant.id.into(), request, |tx, request| Box::pin(ask(tx, request))).await
     }
 
     /// Proves an address by the token of its mail: that of an account, or the one that it is to have.
@@ -171,13 +181,15 @@ impl Recovery {
     /// [`AuthError::InvalidToken`] for every cause.
     pub async fn verify_email(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         token: &str,
         source: &Source,
     ) -> Result<(), AuthError> {
         let redemption = self.redemption(tenant, token, source)?;
-        let verified =
-            self.env.db.write(tenant.into(), redemption, |tx, redemption| Box::pin(verify(tx, redemption)));
+        let verified = self
+            .env
+            .db
+            .write(tenant.id.into(), redemption, |tx, redemption| Box::pin(verify(tx, redemption)));
         self.settle(tenant, verified.await, source)
     }
 
@@ -188,14 +200,14 @@ impl Recovery {
     /// the token as it is.
     pub async fn reset_password(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         token: &str,
         new_password: &str,
         source: &Source,
     ) -> Result<(), AuthError> {
         let redemption = Arc::new(self.redemption(tenant, token, source)?);
         let looked = Arc::clone(&redemption);
-        let owner = self.env.db.lookup(tenant.into(), looked, |tx, redemption| {
+        let owner = self.env.db.lookup(tenant.id.into(), looked, |tx, redemption| {
             Box::pin(async move {
                 let link = links::find(tx, redemption.token, redemption.now).await?;
                 let link = link.ok_or(AuthError::InvalidToken)?;
@@ -204,9 +216,10 @@ impl Recovery {
             })
         });
         let owner = self.settle(tenant, owner.await, source)?;
+        check_length_of(tenant, new_password, "new_password")?;
         let password = self.passwords.prepare(new_password, &owner.email, source).await?;
         let input = (redemption, password);
-        let reset = self.env.db.write(tenant.into(), input, |tx, (redemption, password)| {
+        let reset = self.env.db.write(tenant.id.into(), input, |tx, (redemption, password)| {
             Box::pin(reset(tx, redemption, password))
         });
         self.settle(tenant, reset.await, source)
@@ -216,7 +229,7 @@ impl Recovery {
     /// (S-129). The answer is the same when it is another's, who is told.
     pub async fn change_email(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         user: &User,
         to: &Email,
         source: &Source,
@@ -227,23 +240,29 @@ impl Recovery {
         let change = Change {
             user: id,
             to: to.clone(),
-            link: self.links.for_change(id, to, source)?,
-            notice: self.outbox.letter(notice, id, None, language)?,
+            link: self.links.for_change(tenant, id, to, source)?,
+            notice: self.outbox.letter(tenant, notice, id, None, language)?,
             // Whoever has the address asked for nothing, so nobody knows their language.
-            taken: self.outbox.letter(LetterKind::AddressTaken, id, None, Language::default())?,
+            taken: self.outbox.letter(tenant, LetterKind::AddressTaken, id, None, Language::default())?,
             asked: self.audit.done(source, Actor::User(id), Action::EmailChangeRequested, id),
         };
-        self.env.db.write(tenant.into(), change, |tx, change| Box::pin(ask_for_change(tx, change))).await
+        self.env.db.write(tenant.id.into(), change, |tx, change| Box::pin(ask_for_change(tx, change))).await
     }
 
-    fn redemption(&self, tenant: TenantId, token: &str, source: &Source) -> Result<Redemption, AuthError> {
-        self.limits.admit_token(tenant, source)?;
+    fn redemption(
+        &self,
+        tenant: &CurrentTenant,
+        token: &str,
+        source: &Source,
+    ) -> Result<Redemption, AuthError> {
+        self.limits.admit_token(tenant.id, source)?;
         let read = Links::read(token).ok_or(AuthError::InvalidToken);
         Ok(Redemption {
             token: self.settle(tenant, read, source)?,
             links: Arc::clone(&self.links),
             audit: Arc::clone(&self.audit),
             outbox: Arc::clone(&self.outbox),
+            tenant: tenant.clone(),
             source: source.clone(),
             now: self.env.now(),
         })
@@ -252,12 +271,12 @@ impl Recovery {
     /// Counts a refusal against its source, and has it written down.
     fn settle<T>(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         result: Result<T, AuthError>,
         source: &Source,
     ) -> Result<T, AuthError> {
         if matches!(result, Err(AuthError::InvalidToken)) {
-            self.limits.note_bad_token(tenant, "mailed_link", source);
+            self.limits.note_bad_token(tenant.id, "mailed_link", source);
         }
         result
     }

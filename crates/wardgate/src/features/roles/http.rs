@@ -57,7 +57,7 @@ async fn list(
     State(gate): State<Wardgate>,
     current: CurrentPrincipal,
 ) -> Result<axum::Json<impl Serialize>, AuthError> {
-    let custom = gate.roles().list(current.principal().tenant).await?;
+    let custom = gate.roles().list(current.tenant()).await?;
     let builtin = BuiltinRole::ALL.into_iter().map(RoleView::from);
     let items: Vec<_> = builtin.chain(custom.into_iter().map(RoleView::from)).collect();
     Ok(axum::Json(Page { items, next_cursor: None }))
@@ -71,7 +71,7 @@ async fn read(
     if let Ok(builtin) = name.parse::<BuiltinRole>() {
         return Ok(axum::Json(RoleView::from(builtin)));
     }
-    let role = gate.roles().get(current.principal().tenant, &name).await?;
+    let role = gate.roles().get(current.tenant(), &name).await?;
     Ok(axum::Json(RoleView::from(role)))
 }
 
@@ -101,7 +101,7 @@ async fn create(
     Extension(source): Extension<Source>,
     Json(NewRole { name, change }): Json<NewRole>,
 ) -> Result<(StatusCode, axum::Json<impl Serialize>), AuthError> {
-    let (tenant, caller) = (current.principal().tenant, current.caller(source));
+    let (tenant, caller) = (current.tenant(), current.caller(source));
     let made = gate.roles().create(tenant, &name, change, &caller).await?;
     Ok((StatusCode::CREATED, axum::Json(RoleView::from(made))))
 }
@@ -113,7 +113,7 @@ async fn update(
     Path(name): Path<String>,
     Json(change): Json<RoleChange>,
 ) -> Result<axum::Json<impl Serialize>, AuthError> {
-    let (tenant, caller) = (current.principal().tenant, current.caller(source));
+    let (tenant, caller) = (current.tenant(), current.caller(source));
     let changed = gate.roles().update(tenant, &name, change, &caller).await?;
     Ok(axum::Json(RoleView::from(changed)))
 }
@@ -124,7 +124,7 @@ async fn delete(
     Extension(source): Extension<Source>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, AuthError> {
-    let (tenant, caller) = (current.principal().tenant, current.caller(source));
+    let (tenant, caller) = (current.tenant(), current.caller(source));
     gate.roles().delete(tenant, &name, &caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,6 +7,8 @@ mod service;
 mod store;
 
 pub use custom::{CustomRoles, RoleChange};
-pub(crate) use model::check_permission;
 pub use model::{Authority, BuiltinRole, Caller, CustomRole, Limit, Rights, Roles, Scope, UnknownRole};
-pub(crate) use service::{assign, assign_first, holders, of, of_all, take_all};
+pub(crate) use model::{MAX_ROLES, check_permission};
+pub(crate) use service::{
+    assign, assign_first, assign_found, forget, hold, holders, of, of_all, own_names, take_all,
+};

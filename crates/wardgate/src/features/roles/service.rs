@@ -1,6 +1,6 @@
 //! Who has which role. These run inside the transactions of others.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 use wardgate_store::{StoreError, Tx};
@@ -8,7 +8,7 @@ use wardgate_store::{StoreError, Tx};
 use super::model::{Authority, BuiltinRole, MAX_ROLES, Role, Roles};
 use super::store::{self, HeldRow};
 use crate::kernel::error::AuthError;
-use crate::kernel::ids::UserId;
+use crate::kernel::ids::{TenantId, UserId};
 use crate::kernel::principal::Subject;
 
 /// The principal's roles now.
@@ -53,6 +53,24 @@ pub(crate) async fn holders(tx: &mut Tx, role: BuiltinRole) -> Result<Vec<UserId
 /// Gives a new principal its first role.
 pub(crate) async fn assign_first(tx: &mut Tx, subject: Subject, role: BuiltinRole) -> Result<(), StoreError> {
     store::assign(tx, subject, role.as_str()).await
+}
+
+/// Keeps the tenant's own roles from going until the transaction ends.
+pub(crate) async fn hold(tx: &mut Tx) -> Result<(), StoreError> {
+    tx.lock("roles").await
+}
+
+/// The names of the tenant's own roles.
+pub(crate) async fn own_names(tx: &mut Tx) -> Result<HashSet<String>, StoreError> {
+    Ok(store::list(tx).await?.into_iter().map(|(name, ..)| name).collect())
+}
+
+/// Gives a new principal its first roles, which the caller has found to be there; none bounds what they allow.
+pub(crate) async fn assign_found(tx: &mut Tx, subject: Subject, names: &[String]) -> Result<(), StoreError> {
+    for name in names {
+        store::assign(tx, subject, name).await?;
+    }
+    Ok(())
 }
 
 /// Takes every role away, as when the principal goes.
@@ -104,6 +122,10 @@ async fn check_names(tx: &mut Tx, subject: Subject, names: &[String]) -> Result<
             return Err(AuthError::field("roles", "duplicate", format!("{} stands twice", shown(name))));
         }
         match name.parse() {
+            Ok(BuiltinRole::Superadmin) if tx.tenant() != TenantId::DEFAULT.into() => {
+                let detail = "superadmins are over all tenants, and live in the one at the root";
+                return Err(AuthError::field("roles", "not_in_this_tenant", detail));
+            }
             Ok(BuiltinRole::Superadmin) if matches!(subject, Subject::ServiceAccount(_)) => {
                 let detail = "superadmin is for people: a service account cannot be asked who it is";
                 return Err(AuthError::field("roles", "not_for_service_accounts", detail));
@@ -126,4 +148,9 @@ async fn check_names(tx: &mut Tx, subject: Subject, names: &[String]) -> Result<
 fn shown(name: &str) -> String {
     let short: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
     format!("{short:?}")
+}
+
+/// Removes some of what is the tenant's, as when it goes; how many rows.
+pub(crate) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    store::forget(tx, limit).await
 }

@@ -6,6 +6,13 @@ use wardgate_store::{Sql, StoreError, Tx, params, sql};
 use crate::kernel::principal::Subject;
 use crate::kernel::time::Timestamp;
 
+const FORGET_ASSIGNED: Sql = sql!(
+    "DELETE FROM principal_roles WHERE tenant_id = $1 AND principal_id IN \
+     (SELECT principal_id FROM principal_roles WHERE tenant_id = $1 LIMIT $2)"
+);
+const FORGET_ROLES: Sql = sql!(
+    "DELETE FROM roles WHERE tenant_id = $1 AND name IN (SELECT name FROM roles WHERE tenant_id = $1 LIMIT $2)"
+);
 const OF_PRINCIPAL: Sql = sql!(
     "SELECT a.tenant_id, a.role, p.permission FROM principal_roles a \
      LEFT JOIN role_permissions p ON p.tenant_id = a.tenant_id AND p.role = a.role \
@@ -114,4 +121,10 @@ pub(super) async fn set_permissions(
         tx.exec(ALLOW, &params![name, permission]).await?;
     }
     Ok(())
+}
+
+/// Removes rows of the tenant, as when it goes; how many.
+pub(super) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    let assigned = tx.exec(FORGET_ASSIGNED, &params![limit]).await?;
+    Ok(assigned + tx.exec(FORGET_ROLES, &params![limit]).await?)
 }

@@ -33,7 +33,7 @@ async fn list(
     current: CurrentPrincipal,
     query: PageQuery,
 ) -> Result<axum::Json<impl Serialize>, AuthError> {
-    let tenant = current.principal().tenant;
+    let tenant = current.tenant();
     let list = format!("service_accounts/{tenant}");
     let page = query.request(gate.cursors(), &list)?;
     let (machines, next) = gate.service_accounts().list(tenant, page).await?;
@@ -58,7 +58,7 @@ async fn create(
     Extension(source): Extension<Source>,
     Json(NewServiceAccount { name, roles }): Json<NewServiceAccount>,
 ) -> Result<(StatusCode, axum::Json<impl Serialize>), AuthError> {
-    let (tenant, caller) = (current.principal().tenant, current.caller(source));
+    let (tenant, caller) = (current.tenant(), current.caller(source));
     let accounts = gate.service_accounts();
     let made = accounts.create(tenant, &name, roles.unwrap_or_default(), &caller);
     Ok((StatusCode::CREATED, axum::Json(view(&made.await?))))
@@ -69,7 +69,7 @@ async fn read(
     current: CurrentPrincipal,
     Path(id): Path<String>,
 ) -> Result<axum::Json<impl Serialize>, AuthError> {
-    let machine = gate.service_accounts().get(current.principal().tenant, account_id(&id)?).await?;
+    let machine = gate.service_accounts().get(current.tenant(), account_id(&id)?).await?;
     Ok(axum::Json(view(&machine)))
 }
 
@@ -90,7 +90,7 @@ async fn update(
     Path(id): Path<String>,
     Json(change): Json<ServiceAccountChange>,
 ) -> Result<axum::Json<impl Serialize>, AuthError> {
-    let (tenant, caller) = (current.principal().tenant, current.caller(source));
+    let (tenant, caller) = (current.tenant(), current.caller(source));
     let accounts = gate.service_accounts();
     let changed = accounts.update(tenant, account_id(&id)?, change, &caller);
     Ok(axum::Json(view(&changed.await?)))
@@ -102,7 +102,7 @@ async fn delete(
     Extension(source): Extension<Source>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, AuthError> {
-    let (tenant, caller) = (current.principal().tenant, current.caller(source));
+    let (tenant, caller) = (current.tenant(), current.caller(source));
     let accounts = gate.service_accounts();
     accounts.delete(tenant, account_id(&id)?, &caller).await?;
     Ok(StatusCode::NO_CONTENT)

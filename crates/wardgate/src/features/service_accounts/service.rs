@@ -58,6 +58,11 @@ pub(crate) async fn lock(tx: &mut Tx, id: ServiceAccountId) -> Result<(), StoreE
     tx.lock(&format!("service_account/{id}")).await
 }
 
+/// Removes some of what is the tenant's, as when it goes; how many rows.
+pub(crate) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    store::forget(tx, limit).await
+}
+
 impl ServiceAccounts {
     pub(crate) fn new(env: Arc<Environment>, audit: Arc<Audit>) -> Self {
         Self { env, audit }

@@ -7,6 +7,9 @@ use crate::kernel::ids::ServiceAccountId;
 use crate::kernel::page::Position;
 use crate::kernel::time::Timestamp;
 
+const FORGET: Sql = sql!(
+    "DELETE FROM service_accounts WHERE tenant_id = $1 AND id IN (SELECT id FROM service_accounts WHERE tenant_id = $1 LIMIT $2)"
+);
 const BY_ID: Sql = sql!(
     "SELECT tenant_id, id, name, disabled_at, created_at FROM service_accounts WHERE tenant_id = $1 AND id = $2"
 );
@@ -67,4 +70,9 @@ pub(super) async fn rename(tx: &mut Tx, id: ServiceAccountId, name: &str) -> Res
 
 pub(super) async fn delete(tx: &mut Tx, id: ServiceAccountId) -> Result<(), StoreError> {
     tx.exec(DELETE, &params![id]).await.map(drop)
+}
+
+/// Removes up to `limit` rows of the tenant, as when it goes; how many.
+pub(super) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    tx.exec(FORGET, &params![limit]).await
 }

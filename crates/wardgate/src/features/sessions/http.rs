@@ -19,7 +19,7 @@ use crate::web::routes::{Access, Route, route};
 
 /// A session as its owner sees it.
 #[derive(Serialize)]
-struct SessionView {
+pub(crate) struct SessionView {
     id: SessionId,
     /// Whether this request came through it.
     current: bool,
@@ -31,7 +31,7 @@ struct SessionView {
 }
 
 impl SessionView {
-    fn new(session: Session, current: Option<SessionId>) -> Self {
+    pub(crate) fn new(session: Session, current: Option<SessionId>) -> Self {
         Self {
             id: session.id,
             current: Some(session.id) == current,

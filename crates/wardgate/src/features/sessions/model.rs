@@ -2,7 +2,7 @@
 
 use crate::features::principals::Standing;
 use crate::features::roles::{Limit, Scope};
-use crate::kernel::ids::{SessionId, UserId};
+use crate::kernel::ids::{OrgId, SessionId, UserId};
 use crate::kernel::page::Position;
 use crate::kernel::time::Timestamp;
 
@@ -63,6 +63,8 @@ pub struct Session {
     pub ended_at: Option<Timestamp>,
     /// When its owner last proved who they are: at sign-in, or by a step-up.
     pub proven_at: Timestamp,
+    /// The organization that it acts in.
+    pub org: Option<OrgId>,
     pub(super) end_reason: Option<String>,
     /// The address it was last seen at.
     pub address: Option<String>,
@@ -84,6 +86,7 @@ impl Session {
             ended_by_disabling: self.end_reason.as_deref() == Some(EndReason::UserDisabled.as_str()),
             limit: self.scope.map_or(Limit::Nothing, |scope| Limit::Scope(Scope::stored(scope))),
             proven_at: Some(self.proven_at),
+            org: self.org,
         }
     }
 

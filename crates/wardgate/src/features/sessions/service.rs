@@ -13,7 +13,7 @@ use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit};
 use crate::features::limits::Limits;
 use crate::kernel::error::AuthError;
-use crate::kernel::ids::{SessionId, TenantId, UserId};
+use crate::kernel::ids::{OrgId, SessionId, TenantId, UserId};
 use crate::kernel::page::{PageRequest, Position};
 use crate::kernel::source::Source;
 use crate::kernel::time::Timestamp;
@@ -48,6 +48,7 @@ pub(crate) async fn open(tx: &mut Tx, new: &NewSession, source: &Source) -> Resu
         expires_at: new.expires_at,
         ended_at: None,
         proven_at: new.now,
+        org: None,
         end_reason: None,
         address: source.address_text(),
         user_agent: source.user_agent.clone(),
@@ -153,6 +154,11 @@ pub struct Sessions {
     pub(super) sightings: Sightings,
 }
 
+/// Removes some of what is the tenant's, as when it goes; how many rows.
+pub(crate) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    store::forget(tx, limit).await
+}
+
 impl Sessions {
     pub(crate) fn new(
         env: Arc<Environment>,
@@ -181,6 +187,19 @@ impl Sessions {
             })
             .await?;
         Ok(page.split(rows, Session::position))
+    }
+
+    /// Says which organization a session acts in; the caller has seen that its user belongs there.
+    pub(crate) async fn act_in(
+        &self,
+        tenant: TenantId,
+        session: SessionId,
+        org: Option<OrgId>,
+    ) -> Result<(), AuthError> {
+        let acted = self.env.db.write(tenant.into(), (session, org), |tx, (session, org)| {
+            Box::pin(async move { Ok::<_, AuthError>(store::act_in(tx, *session, *org).await?) })
+        });
+        if acted.await? { Ok(()) } else { Err(AuthError::InvalidCredential) }
     }
 
     /// Ends one of the user's own sessions; [`AuthError::NotFound`] for another's, an ended or an invented one,

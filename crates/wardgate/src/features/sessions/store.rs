@@ -5,16 +5,19 @@ use wardgate_store::{FromRow, GlobalSql, GlobalTx, Row, Sql, StoreError, Tx, glo
 
 use super::model::Session;
 use crate::columns::StoredDigest;
-use crate::kernel::ids::{SessionId, UserId};
+use crate::kernel::ids::{OrgId, SessionId, UserId};
 use crate::kernel::page::Position;
 use crate::kernel::time::Timestamp;
 
+const FORGET: Sql = sql!(
+    "DELETE FROM sessions WHERE tenant_id = $1 AND id IN (SELECT id FROM sessions WHERE tenant_id = $1 LIMIT $2)"
+);
 const BY_ID: Sql = sql!(
-    "SELECT tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, ended_at, end_reason, address, user_agent, proven_at \
+    "SELECT tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, ended_at, end_reason, address, user_agent, proven_at, org_id \
      FROM sessions WHERE tenant_id = $1 AND id = $2"
 );
 const BY_COOKIE: Sql = sql!(
-    "SELECT tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, ended_at, end_reason, address, user_agent, proven_at \
+    "SELECT tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, ended_at, end_reason, address, user_agent, proven_at, org_id \
      FROM sessions WHERE tenant_id = $1 AND cookie_digest = $2"
 );
 const BEYOND: Sql = sql!(
@@ -25,7 +28,7 @@ const SET_COOKIE: Sql = sql!(
     "UPDATE sessions SET cookie_digest = $3 WHERE tenant_id = $1 AND id = $2 AND cookie_digest IS NOT NULL"
 );
 const LIST_LIVE: Sql = sql!(
-    "SELECT tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, ended_at, end_reason, address, user_agent, proven_at \
+    "SELECT tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, ended_at, end_reason, address, user_agent, proven_at, org_id \
      FROM sessions WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3 \
      AND (created_at, id) < ($4, $5) ORDER BY created_at DESC, id DESC LIMIT $6"
 );
@@ -37,6 +40,8 @@ const TOUCH: Sql = sql!(
     "UPDATE sessions SET last_seen_at = $3, expires_at = $4, address = $5, user_agent = $6 \
      WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL"
 );
+const ACT_IN: Sql =
+    sql!("UPDATE sessions SET org_id = $3 WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL");
 const PROVE: Sql =
     sql!("UPDATE sessions SET proven_at = $3 WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL");
 const END: Sql = sql!(
@@ -70,6 +75,7 @@ impl FromRow for Session {
             user_agent: row.get(10)?,
             // Sessions from before step-up existed were proven when they began.
             proven_at: row.get::<Option<Timestamp>>(11)?.unwrap_or(row.get(4)?),
+            org: row.get(12)?,
         })
     }
 }
@@ -140,6 +146,11 @@ pub(super) async fn touch(
 }
 
 /// `false` if the session has ended.
+pub(super) async fn act_in(tx: &mut Tx, id: SessionId, org: Option<OrgId>) -> Result<bool, StoreError> {
+    Ok(tx.exec(ACT_IN, &params![id, org]).await? == 1)
+}
+
+/// `false` if the session has ended.
 pub(super) async fn prove(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<bool, StoreError> {
     Ok(tx.exec(PROVE, &params![id, now]).await? == 1)
 }
@@ -178,4 +189,9 @@ pub(super) async fn end_browser_sessions_of(
 /// Removes up to `limit` sessions, with their refresh tokens, that ended by time before `before`; how many.
 pub(super) async fn purge(tx: &mut GlobalTx, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
     tx.exec(PURGE, &params![before, limit]).await
+}
+
+/// Removes up to `limit` rows of the tenant, as when it goes, with their refresh tokens; how many.
+pub(super) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    tx.exec(FORGET, &params![limit]).await
 }

@@ -7,12 +7,12 @@ use http::header::CONTENT_SECURITY_POLICY;
 use http::{HeaderValue, Method, StatusCode};
 use serde::Serialize;
 
-use crate::features::password::http::read_email;
 use crate::features::users::{NewUser, UserView};
 use crate::gate::Wardgate;
 use crate::kernel::email::Email;
 use crate::kernel::error::AuthError;
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::web::body::Json;
 use crate::web::fields::{Fields, FromFields};
 use crate::web::openapi::{operation, schema, texts};
@@ -26,15 +26,19 @@ struct SetupRequest {
 
 impl FromFields for SetupRequest {
     fn from_fields(fields: &mut Fields) -> Self {
-        Self { token: fields.text("token"), email: read_email(fields), password: fields.text("password") }
+        Self { token: fields.text("token"), email: fields.email(), password: fields.text("password") }
     }
 }
 
 async fn set_up(
     State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
     Extension(source): Extension<Source>,
     Json(request): Json<SetupRequest>,
 ) -> Result<(StatusCode, axum::Json<impl Serialize>), AuthError> {
+    if !tenant.is_default() {
+        return Err(AuthError::NotFound);
+    }
     let email = request.email.ok_or(AuthError::InvalidFields(Vec::new()))?;
     let new = NewUser { email, name: None, email_verified: true };
     let account = gate.setup().redeem(&request.token, new, &request.password, &source).await?;

@@ -11,8 +11,8 @@ use crate::authn::{CurrentUser, cookie};
 use crate::features::tokens::{FIRST_PARTY, TokenPair};
 use crate::gate::Wardgate;
 use crate::kernel::error::AuthError;
-use crate::kernel::ids::TenantId;
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::web::body::{FormOrJson, Json};
 use crate::web::fields::{Fields, FromFields};
 use crate::web::openapi::{operation, schema, texts};
@@ -46,12 +46,12 @@ impl FromFields for PasswordLogin {
 
 async fn login(
     State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
     Extension(source): Extension<Source>,
     FormOrJson(body): FormOrJson<PasswordLogin>,
 ) -> Result<axum::Json<TokenPair>, AuthError> {
     let PasswordLogin { identifier, password, scope } = body;
-    let signed_in =
-        gate.signin().with_password(TenantId::DEFAULT, &identifier, &password, scope.as_deref(), &source);
+    let signed_in = gate.signin().with_password(&tenant, &identifier, &password, scope.as_deref(), &source);
     signed_in.await.map(axum::Json)
 }
 
@@ -70,6 +70,7 @@ impl FromFields for BrowserLogin {
 /// although no cookie is needed (S-053).
 async fn open_session(
     State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
     Extension(source): Extension<Source>,
     headers: HeaderMap,
     Json(BrowserLogin { email, password }): Json<BrowserLogin>,
@@ -78,22 +79,22 @@ async fn open_session(
         return Err(AuthError::CrossSite);
     }
     // Two cookies of the name are no reason to keep somebody out; the new one takes the place of either.
-    let held = cookie(&headers, gate.cookie().name()).ok().flatten();
-    let signed_in =
-        gate.signin().browser_with_password(TenantId::DEFAULT, &email, &password, held, &source).await?;
-    let set = [(SET_COOKIE, gate.cookie().set(&signed_in))];
+    let held = cookie(&headers, &gate.cookie().name(&tenant.slug)).ok().flatten();
+    let signed_in = gate.signin().browser_with_password(&tenant, &email, &password, held, &source).await?;
+    let set = [(SET_COOKIE, gate.cookie().set(&tenant.slug, &signed_in))];
     Ok((set, axum::Json(json!({ "message": "Logged in" }))))
 }
 
 async fn close_session(
     State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
     current: CurrentUser,
     Extension(source): Extension<Source>,
 ) -> Result<impl IntoResponse, AuthError> {
     let principal = current.principal();
     let session = principal.session().ok_or(AuthError::InsufficientPermissions)?;
     gate.sessions().end_own(principal.tenant, current.user().id, session, &source).await?;
-    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, gate.cookie().clear())]))
+    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, gate.cookie().clear(&tenant.slug))]))
 }
 
 pub(crate) fn routes() -> Vec<Route<Wardgate>> {

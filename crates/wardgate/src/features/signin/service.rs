@@ -23,6 +23,7 @@ use crate::kernel::email::normalize_identifier;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{SessionId, TenantId};
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::kernel::time::Timestamp;
 use crate::ports::ephemeral::Limit;
 
@@ -112,7 +113,7 @@ impl SignIn {
     /// before any password is looked at.
     pub async fn with_password(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         identifier: &str,
         password: &str,
         scope: Option<&str>,
@@ -126,12 +127,12 @@ impl SignIn {
     /// holds since it asked for the link: another's cannot use it (S-115), nor use it up.
     pub(crate) async fn with_magic_link(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         token: &str,
         browser: Option<&str>,
         source: &Source,
     ) -> Result<TokenPair, AuthError> {
-        self.limits.admit_token(tenant, source)?;
+        self.limits.admit_token(tenant.id, source)?;
         let signed_in = match Links::read(token) {
             Some(token) => {
                 let (browser, links) = (browser.map(str::to_owned), Arc::clone(&self.links));
@@ -141,14 +142,14 @@ impl SignIn {
             None => Err(AuthError::InvalidToken),
         };
         if matches!(signed_in, Err(AuthError::InvalidToken)) {
-            self.limits.note_bad_token(tenant, "magic_link", source);
+            self.limits.note_bad_token(tenant.id, "magic_link", source);
         }
         signed_in
     }
 
     async fn tokens_for(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         proven: Proven,
         scope: Option<&str>,
         source: &Source,
@@ -157,7 +158,7 @@ impl SignIn {
         let refresh_token = first.reveal();
         let ends_at = self.tokens.first_end(self.env.now());
         let opening = self.opening(proven, scope, Carrier::Tokens(first), ends_at, source);
-        match self.open(tenant, opening, source).await? {
+        match self.open(tenant.id, opening, source).await? {
             Opened::Tokens(grant) => self.tokens.pair(tenant, &grant, &refresh_token).await,
             Opened::Browser => Err(AuthError::internal("sign in", "a browser session for tokens")),
         }
@@ -168,7 +169,7 @@ impl SignIn {
     /// `replaces` is the value of the cookie that the browser holds so far: its session ends.
     pub async fn browser_with_password(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         identifier: &str,
         password: &str,
         replaces: Option<&str>,
@@ -180,19 +181,19 @@ impl SignIn {
         let carrier = Carrier::Cookie(cookie, replaces.and_then(Sessions::digest_of));
         let now = self.env.now();
         let opening = self.opening(proven, None, carrier, self.browsers.end_of(now, now), source);
-        self.open(tenant, opening, source).await.map(|_| value)
+        self.open(tenant.id, opening, source).await.map(|_| value)
     }
 
     async fn prove(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         identifier: &str,
         password: &str,
         source: &Source,
     ) -> Result<Proven, AuthError> {
         let normalized = normalize_identifier(identifier);
-        let attempt = self.limits.admit_sign_in(tenant, &normalized, source).await?;
-        let (proof, rehash) = self.passwords.prove(tenant, identifier, password, &attempt, source).await?;
+        let attempt = self.limits.admit_sign_in(tenant.id, &normalized, source).await?;
+        let (proof, rehash) = self.passwords.prove(tenant.id, identifier, password, &attempt, source).await?;
         let notice = match self.outbox.is_on() && attempt.may_be_new_source() {
             true => self.notice(tenant, &proof, &normalized, source).await?,
             false => None,
@@ -203,12 +204,12 @@ impl SignIn {
     /// What the owner is told of a sign-in from a new place, unless they were told often enough.
     async fn notice(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         proof: &Proof,
         normalized: &str,
         source: &Source,
     ) -> Result<Option<Letter>, AuthError> {
-        if self.limits.take(tenant, NOTICES_PER_RECIPIENT, normalized.as_bytes(), source).await.is_err() {
+        if self.limits.take(tenant.id, NOTICES_PER_RECIPIENT, normalized.as_bytes(), source).await.is_err() {
             return Ok(None);
         }
         let kind = LetterKind::NewDevice {
@@ -216,7 +217,7 @@ impl SignIn {
             device: source.user_agent.clone().unwrap_or_default(),
             at: self.env.now(),
         };
-        self.outbox.letter(kind, proof.subject(), None, source.language).map(Some)
+        self.outbox.letter(tenant, kind, proof.subject(), None, source.language).map(Some)
     }
 
     async fn open(&self, tenant: TenantId, opening: Opening, source: &Source) -> Result<Opened, AuthError> {

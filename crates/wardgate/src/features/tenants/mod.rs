@@ -1,9 +1,11 @@
-//! Tenants: the isolation boundary. Only `default` is reachable so far.
+//! Tenants: the isolation boundary, what each is called and where it is reached.
 
+pub(crate) mod http;
+mod model;
 mod service;
 mod store;
 
-pub(crate) use service::ensure_default;
-
-/// The slug of the tenant that answers at the root.
-pub(crate) const DEFAULT_SLUG: &str = "default";
+pub use model::{Tenant, TenantChange};
+pub(crate) use model::{check_name, check_slug};
+pub use service::Tenants;
+pub(crate) use service::{ensure_default, forget, insert, list_ids};

@@ -9,8 +9,9 @@ use super::model::{ExchangedToken, FIRST_PARTY, TokenPair};
 use crate::authn::{CurrentPrincipal, bearer};
 use crate::gate::Wardgate;
 use crate::kernel::error::AuthError;
-use crate::kernel::ids::{SessionId, TenantId};
+use crate::kernel::ids::SessionId;
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::web::body::FormOrJson;
 use crate::web::fields::{Fields, FromFields};
 use crate::web::openapi::{operation, schema, texts};
@@ -43,15 +44,13 @@ impl FromFields for RefreshRequest {
 
 async fn refresh(
     State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
     Extension(source): Extension<Source>,
     FormOrJson(request): FormOrJson<RefreshRequest>,
 ) -> Result<axum::Json<TokenPair>, AuthError> {
     let client = request.client_id.as_deref().unwrap_or(FIRST_PARTY);
     let scope = request.scope.as_deref();
-    gate.tokens()
-        .refresh(TenantId::DEFAULT, &request.refresh_token, client, scope, &source)
-        .await
-        .map(axum::Json)
+    gate.tokens().refresh(&tenant, &request.refresh_token, client, scope, &source).await.map(axum::Json)
 }
 
 struct LogoutRequest {
@@ -66,24 +65,26 @@ impl FromFields for LogoutRequest {
 
 async fn logout(
     State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
     Extension(source): Extension<Source>,
     parts: Parts,
     FormOrJson(request): FormOrJson<LogoutRequest>,
 ) -> Result<StatusCode, AuthError> {
     let refresh_token = request.refresh_token.as_deref();
-    let session = bearer_session(&gate, &parts, refresh_token.is_some()).await?;
-    gate.tokens().sign_out_with(TenantId::DEFAULT, session, refresh_token, &source).await?;
+    let session = bearer_session(&gate, &tenant, &parts, refresh_token.is_some()).await?;
+    gate.tokens().sign_out_with(tenant.id, session, refresh_token, &source).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// The bearer token's session. One that has ended is passed over when a refresh token stands beside it.
 async fn bearer_session(
     gate: &Wardgate,
+    tenant: &CurrentTenant,
     parts: &Parts,
     beside: bool,
 ) -> Result<Option<SessionId>, AuthError> {
     let Some(token) = bearer(parts)? else { return Ok(None) };
-    match gate.tokens().authenticate(token).await {
+    match gate.tokens().authenticate(tenant, token).await {
         Ok(known) => match known.principal.session() {
             Some(session) => Ok(Some(session)),
             None => Err(AuthError::InvalidCredential),
@@ -95,12 +96,13 @@ async fn bearer_session(
 
 async fn exchange(
     State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
     current: CurrentPrincipal,
     Extension(source): Extension<Source>,
     Path(id): Path<String>,
 ) -> Result<axum::Json<ExchangedToken>, AuthError> {
     let key = id.parse().map_err(|_| AuthError::NotFound)?;
-    gate.tokens().exchange(current.authenticated(), key, &source).await.map(axum::Json)
+    gate.tokens().exchange(&tenant, current.authenticated(), key, &source).await.map(axum::Json)
 }
 
 pub(crate) fn routes() -> Vec<Route<Wardgate>> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::features::roles::Roles;
 use crate::features::sessions::Session;
-use crate::kernel::ids::{RefreshTokenId, SessionId};
+use crate::kernel::ids::{OrgId, RefreshTokenId, SessionId};
 use crate::kernel::time::Timestamp;
 
 /// The client of tokens that no registered client asked for.
@@ -87,6 +87,8 @@ pub(super) fn session_end(
 pub(crate) struct Grant {
     pub(crate) session: Session,
     pub(crate) roles: Roles,
+    /// The organization that the session acts in, if its user still belongs there.
+    pub(crate) org: Option<OrgId>,
     /// The key that signs; chosen in the transaction.
     pub(crate) kid: String,
 }

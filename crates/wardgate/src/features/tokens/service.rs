@@ -15,14 +15,15 @@ use crate::features::api_keys;
 use crate::features::audit::{self, Action, Actor, Audit};
 use crate::features::keys::{self, Keys, Verified};
 use crate::features::limits::{Limits, Route};
+use crate::features::organizations;
 use crate::features::principals::{self, Authenticated};
 use crate::features::roles;
 use crate::features::sessions::{self, EndReason, Session};
-use crate::features::tenants::DEFAULT_SLUG;
 use crate::kernel::error::AuthError;
-use crate::kernel::ids::{AccessTokenId, ApiKeyId, RefreshTokenId, SessionId, TenantId};
+use crate::kernel::ids::{AccessTokenId, ApiKeyId, OrgId, RefreshTokenId, SessionId, TenantId};
 use crate::kernel::principal::{Principal, Subject, Via};
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::kernel::time::Timestamp;
 
 /// What a refresh token's text begins with, so that secret scanners recognise it.
@@ -31,8 +32,8 @@ pub(super) const REFRESH_PREFIX: &str = "wgr";
 /// Lifetimes and names in tokens.
 #[derive(Debug, Clone)]
 pub(crate) struct TokenSettings {
-    pub(crate) issuer: String,
-    pub(crate) audience: String,
+    /// `None`: each tenant's issuer.
+    pub(crate) audience: Option<String>,
     pub(crate) access_ttl: Duration,
     pub(crate) refresh_idle_ttl: Duration,
     pub(crate) refresh_max_ttl: Duration,
@@ -46,7 +47,6 @@ pub struct Tokens {
     limits: Arc<Limits>,
     keys: Arc<Keys>,
     pub(super) settings: TokenSettings,
-    policy: Policy,
     pub(super) successor_key: Arc<SubKey>,
 }
 
@@ -73,7 +73,11 @@ pub(crate) async fn issue(tx: &mut Tx, session: Session, first: &FirstToken) -> 
 /// Reads roles and signing key as they are in this transaction.
 pub(super) async fn grant(tx: &mut Tx, session: Session, now: Timestamp) -> Result<Grant, AuthError> {
     let roles = roles::of(tx, session.user.into()).await?;
-    Ok(Grant { session, roles, kid: signing_kid(tx, now).await? })
+    let org = match session.org {
+        Some(org) => organizations::active(tx, org, session.user).await?.map(|org| org.id),
+        None => None,
+    };
+    Ok(Grant { session, roles, org, kid: signing_kid(tx, now).await? })
 }
 
 async fn signing_kid(tx: &mut Tx, now: Timestamp) -> Result<String, AuthError> {
@@ -90,8 +94,7 @@ impl Tokens {
         settings: TokenSettings,
         successor_key: SubKey,
     ) -> Self {
-        let policy = Policy::new(settings.issuer.clone(), settings.audience.clone());
-        Self { env, audit, limits, keys, settings, policy, successor_key: Arc::new(successor_key) }
+        Self { env, audit, limits, keys, settings, successor_key: Arc::new(successor_key) }
     }
 
     /// A fresh first token for a family about to start.
@@ -105,6 +108,10 @@ impl Tokens {
         self.end_of(now, now)
     }
 
+    fn audience(&self, tenant: &CurrentTenant) -> String {
+        self.settings.audience.clone().unwrap_or_else(|| tenant.issuer.to_string())
+    }
+
     pub(super) fn end_of(&self, created_at: Timestamp, now: Timestamp) -> Timestamp {
         let TokenSettings { refresh_idle_ttl, refresh_max_ttl, .. } = self.settings;
         super::model::session_end(created_at, now, refresh_idle_ttl, refresh_max_ttl)
@@ -113,13 +120,13 @@ impl Tokens {
     /// Signs the access token of a committed grant and pairs it with its refresh token.
     pub(crate) async fn pair(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         grant: &Grant,
         refresh_token: &str,
     ) -> Result<TokenPair, AuthError> {
-        let claims = self.claims(grant);
+        let claims = self.claims(tenant, grant);
         Ok(TokenPair {
-            access_token: self.keys.sign(tenant, &grant.kid, &claims).await?,
+            access_token: self.keys.sign(tenant.id, &grant.kid, &claims).await?,
             refresh_token: refresh_token.to_owned(),
             token_type: "bearer",
             expires_in: claims.exp - claims.iat,
@@ -127,27 +134,31 @@ impl Tokens {
         })
     }
 
-    fn claims(&self, grant: &Grant) -> AccessClaims {
+    fn claims(&self, tenant: &CurrentTenant, grant: &Grant) -> AccessClaims {
         let session = &grant.session;
-        self.claims_of(Claimed {
-            subject: session.user.into(),
-            via: Via::Session(session.id),
-            client_id: session.client_id.clone(),
-            scope: session.scope.clone(),
-            roles: grant.roles.names(),
-            ends: Some(session.expires_at),
-        })
+        self.claims_of(
+            tenant,
+            Claimed {
+                subject: session.user.into(),
+                via: Via::Session(session.id),
+                client_id: session.client_id.clone(),
+                scope: session.scope.clone(),
+                roles: grant.roles.names(),
+                org: grant.org,
+                ends: Some(session.expires_at),
+            },
+        )
     }
 
-    fn claims_of(&self, claimed: Claimed) -> AccessClaims {
+    fn claims_of(&self, tenant: &CurrentTenant, claimed: Claimed) -> AccessClaims {
         let now = self.env.now();
         let end = now.plus(self.settings.access_ttl);
         // A verifier that works offline must not take a token past its session's or key's end.
         let end = claimed.ends.map_or(end, |ends| ends.min(end));
         AccessClaims {
-            iss: self.settings.issuer.clone(),
+            iss: tenant.issuer.to_string(),
             sub: claimed.subject.to_string(),
-            aud: self.settings.audience.clone().into(),
+            aud: self.audience(tenant).into(),
             exp: end.as_seconds(),
             iat: now.as_seconds(),
             nbf: None,
@@ -156,7 +167,8 @@ impl Tokens {
             client_id: claimed.client_id,
             scope: claimed.scope,
             roles: claimed.roles,
-            tenant: DEFAULT_SLUG.to_owned(),
+            tenant: tenant.slug.to_string(),
+            org: claimed.org.map(|org| org.to_string()),
         }
     }
 
@@ -164,9 +176,15 @@ impl Tokens {
     ///
     /// From the token only `sub`, `sid` and the signature are believed: the tenant is the key's, roles and
     /// activity are the store's, and the session must be that user's and live.
-    pub async fn authenticate(&self, token: &str) -> Result<Authenticated, AuthError> {
+    pub async fn authenticate(
+        &self,
+        tenant: &CurrentTenant,
+        token: &str,
+    ) -> Result<Authenticated, AuthError> {
         let now = self.env.now();
-        let verified = self.keys.verify(token, &self.policy, now).await?;
+        let verified = self.keys.verify(tenant.id, token).await?;
+        let policy = Policy::new(tenant.issuer.to_string(), self.audience(tenant));
+        policy.check(&verified.claims, now.as_seconds()).map_err(|_| AuthError::InvalidCredential)?;
         let subject: Subject = verified.claims.sub.parse().map_err(|_| AuthError::InvalidCredential)?;
         let via: Via = verified.claims.sid.parse().map_err(|_| AuthError::InvalidCredential)?;
         let presented = Presented { subject, via, verified, now };
@@ -183,6 +201,7 @@ impl Tokens {
     /// grants no more (S-061). It dies with the key.
     pub(crate) async fn exchange(
         &self,
+        of: &CurrentTenant,
         current: &Authenticated,
         key: ApiKeyId,
         source: &Source,
@@ -202,14 +221,18 @@ impl Tokens {
             })
         });
         let (kid, ends) = read.await?;
-        let claims = self.claims_of(Claimed {
-            subject,
-            via,
-            client_id: FIRST_PARTY.to_owned(),
-            scope: Some(current.rights.permissions().join(" ")),
-            roles: current.rights.roles.names(),
-            ends,
-        });
+        let claims = self.claims_of(
+            of,
+            Claimed {
+                subject,
+                via,
+                client_id: FIRST_PARTY.to_owned(),
+                scope: Some(current.rights.permissions().join(" ")),
+                roles: current.rights.roles.names(),
+                org: None,
+                ends,
+            },
+        );
         Ok(ExchangedToken {
             access_token: self.keys.sign(tenant, &kid, &claims).await?,
             token_type: "bearer",
@@ -254,6 +277,7 @@ struct Claimed {
     client_id: String,
     scope: Option<String>,
     roles: Vec<String>,
+    org: Option<OrgId>,
     ends: Option<Timestamp>,
 }
 
@@ -318,28 +342,28 @@ impl Tokens {
     /// gets the same successor (S-044).
     pub(crate) async fn refresh(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         presented: &str,
         client_id: &str,
         scope: Option<&str>,
         source: &Source,
     ) -> Result<TokenPair, AuthError> {
-        self.limits.admit(tenant, Route::Refresh, source).await?;
-        self.limits.admit_token(tenant, source)?;
+        self.limits.admit(tenant.id, Route::Refresh, source).await?;
+        self.limits.admit_token(tenant.id, source)?;
         let Some(token) = OpaqueToken::parse(REFRESH_PREFIX, presented) else {
-            return Err(self.bad_refresh_token(tenant, source));
+            return Err(self.bad_refresh_token(tenant.id, source));
         };
         let attempt = refresh::Attempt::new(self, token, client_id, scope, source);
         let outcome = self
             .env
             .db
-            .write(tenant.into(), attempt, |tx, attempt| Box::pin(refresh::run(tx, attempt)))
+            .write(tenant.id.into(), attempt, |tx, attempt| Box::pin(refresh::run(tx, attempt)))
             .await?;
         match outcome {
             refresh::Outcome::Granted { grant, refresh_token } => {
                 self.pair(tenant, &grant, &refresh_token).await
             }
-            refresh::Outcome::Refused => Err(self.bad_refresh_token(tenant, source)),
+            refresh::Outcome::Refused => Err(self.bad_refresh_token(tenant.id, source)),
             refresh::Outcome::Replayed => Err(AuthError::RefreshReused),
         }
     }

@@ -1,5 +1,6 @@
 //! Reads and changes users.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use wardgate_store::{StoreError, Tx};
@@ -32,6 +33,15 @@ pub(crate) async fn lock(tx: &mut Tx, id: UserId) -> Result<(), StoreError> {
 /// The user, if there is one.
 pub(crate) async fn find(tx: &mut Tx, id: UserId) -> Result<Option<User>, StoreError> {
     store::by_id(tx, id).await
+}
+
+/// Those of a page of users that are there, eight a query.
+pub(crate) async fn find_all(tx: &mut Tx, ids: &[UserId]) -> Result<HashMap<UserId, User>, StoreError> {
+    let mut found = HashMap::with_capacity(ids.len());
+    for some in ids.chunks(8) {
+        found.extend(store::by_eight(tx, some).await?.into_iter().map(|user| (user.id, user)));
+    }
+    Ok(found)
 }
 
 /// The user that a typed identifier names, however it is spelled (S-014).
@@ -82,6 +92,11 @@ fn taken(error: StoreError) -> AuthError {
     }
 }
 
+/// Makes the account unless its address has one; says whether this call did it. The transaction goes on either way.
+pub(crate) async fn insert_if_free(tx: &mut Tx, user: &User) -> Result<bool, StoreError> {
+    store::insert_if_free(tx, user).await
+}
+
 /// Says whether this call did it; the caller ends the user's sessions in the same transaction.
 pub(crate) async fn disable(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<bool, StoreError> {
     store::disable(tx, id, now).await
@@ -95,6 +110,11 @@ pub(crate) async fn enable(tx: &mut Tx, id: UserId) -> Result<bool, StoreError> 
 /// Says whether this call did it; roles, password, sessions and tokens go with the row.
 pub(crate) async fn delete(tx: &mut Tx, id: UserId) -> Result<bool, StoreError> {
     store::delete(tx, id).await
+}
+
+/// Removes some of what is the tenant's, as when it goes; how many rows.
+pub(crate) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    store::forget(tx, limit).await
 }
 
 impl Users {

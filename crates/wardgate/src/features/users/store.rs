@@ -8,6 +8,9 @@ use crate::kernel::ids::UserId;
 use crate::kernel::page::Position;
 use crate::kernel::time::Timestamp;
 
+const FORGET: Sql = sql!(
+    "DELETE FROM users WHERE tenant_id = $1 AND id IN (SELECT id FROM users WHERE tenant_id = $1 LIMIT $2)"
+);
 const BY_ID: Sql = sql!(
     "SELECT tenant_id, id, email, email_normalized, email_verified_at, name, disabled_at, created_at \
      FROM users WHERE tenant_id = $1 AND id = $2"
@@ -22,9 +25,18 @@ const LIST: Sql = sql!(
      AND (disabled_at IS NULL OR $5 <> 1) AND (disabled_at IS NOT NULL OR $5 <> 0) \
      ORDER BY created_at DESC, id DESC LIMIT $6"
 );
+/// Eight at a time, the rest filled up with an id that nobody has.
+const BY_EIGHT: Sql = sql!(
+    "SELECT tenant_id, id, email, email_normalized, email_verified_at, name, disabled_at, created_at \
+     FROM users WHERE tenant_id = $1 AND id IN ($2, $3, $4, $5, $6, $7, $8, $9)"
+);
 const INSERT: Sql = sql!(
     "INSERT INTO users (tenant_id, id, email, email_normalized, email_verified_at, name, created_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7)"
+);
+const INSERT_IF_FREE: Sql = sql!(
+    "INSERT INTO users (tenant_id, id, email, email_normalized, email_verified_at, name, disabled_at, created_at) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant_id, email_normalized) DO NOTHING"
 );
 const RENAME: Sql = sql!("UPDATE users SET name = $3 WHERE tenant_id = $1 AND id = $2");
 const VERIFY: Sql = sql!(
@@ -56,6 +68,13 @@ pub(super) async fn by_id(tx: &mut Tx, id: UserId) -> Result<Option<User>, Store
     tx.opt(BY_ID, &params![id]).await
 }
 
+/// Up to eight at once, in no order.
+pub(super) async fn by_eight(tx: &mut Tx, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
+    let nobody = UserId::from_uuid(uuid::Uuid::nil());
+    let id = |index: usize| ids.get(index).copied().unwrap_or(nobody);
+    tx.all(BY_EIGHT, &params![id(0), id(1), id(2), id(3), id(4), id(5), id(6), id(7)]).await
+}
+
 pub(super) async fn by_email(tx: &mut Tx, normalized: &str) -> Result<Option<User>, StoreError> {
     tx.opt(BY_EMAIL, &params![normalized]).await
 }
@@ -78,6 +97,14 @@ pub(super) async fn insert(tx: &mut Tx, user: &User) -> Result<(), StoreError> {
     let (email, normalized) = (user.email.as_str(), user.email.normalized());
     let row = params![user.id, email, normalized, user.email_verified_at, user.name, user.created_at];
     tx.exec(INSERT, &row).await.map(drop)
+}
+
+/// Says whether this call did it: `false` when the address has an account, which fails no transaction.
+pub(super) async fn insert_if_free(tx: &mut Tx, user: &User) -> Result<bool, StoreError> {
+    let User { id, email, email_verified_at, name, disabled_at, created_at } = user;
+    let (email, normalized) = (email.as_str(), email.normalized());
+    let row = params![id, email, normalized, email_verified_at, name, disabled_at, created_at];
+    Ok(tx.exec(INSERT_IF_FREE, &row).await? == 1)
 }
 
 /// `false` if there is no such user.
@@ -113,4 +140,9 @@ pub(super) async fn enable(tx: &mut Tx, id: UserId) -> Result<bool, StoreError> 
 /// Says whether this call did it. Takes everything of theirs along.
 pub(super) async fn delete(tx: &mut Tx, id: UserId) -> Result<bool, StoreError> {
     Ok(tx.exec(DELETE, &params![id]).await? == 1)
+}
+
+/// Removes up to `limit` rows of the tenant, as when it goes, with their passwords; how many.
+pub(super) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    tx.exec(FORGET, &params![limit]).await
 }

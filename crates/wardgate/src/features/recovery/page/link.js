@@ -39,14 +39,15 @@ function show(problem) {
   element("fault").textContent = problem.detail ?? "Something went wrong. Try again.";
 }
 
-async function send(event, path, page) {
+// The page lies where its answer goes, whichever tenant's path is before it.
+async function send(event, page) {
   event.preventDefault();
   element("fault").textContent = element("password-fault").textContent = "";
   const button = element("send");
   button.disabled = true;
   try {
     const body = page.password ? { token, new_password: form.password.value } : { token };
-    const answer = await fetch(path, {
+    const answer = await fetch(location.pathname, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(body),
@@ -71,13 +72,13 @@ async function send(event, path, page) {
 }
 
 if (found && token) {
-  const [path, page] = found;
+  const page = found[1];
   document.title = element("title").textContent = page.title;
   element("about").textContent = page.about;
   element("send").textContent = page.send;
   element("password-part").hidden = !page.password;
   form.hidden = false;
-  form.addEventListener("submit", (event) => send(event, path, page));
+  form.addEventListener("submit", (event) => send(event, page));
 } else {
   element("about").textContent = "This page is opened by the link in a mail.";
 }

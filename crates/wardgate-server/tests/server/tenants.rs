@@ -1,0 +1,58 @@
+//! Tenants from the command line, beside a running server.
+
+use serde_json::{Value, json};
+
+use crate::support::{PASSWORD, Server, run, run_with_input, stderr, stdout};
+
+#[test]
+fn a_tenant_is_made_used_suspended_and_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let server = Server::start(folder);
+    assert!(
+        stdout(&run(folder, &["tenant", "create", "acme", "--name", "Acme"])).starts_with("made acme (ten_")
+    );
+    let create = [
+        "user",
+        "create",
+        "--tenant",
+        "acme",
+        "--email",
+        "boss@acme.com",
+        "--role",
+        "admin",
+        "--password-stdin",
+    ];
+    stdout(&run_with_input(folder, &create, &format!("{PASSWORD}\n")));
+    let login = json!({ "email": "boss@acme.com", "password": PASSWORD });
+    let (status, tokens) = server.post("/t/acme/auth/login", &login);
+    assert_eq!(status, 200, "{tokens}");
+    assert_eq!(server.post("/auth/login", &login).0, 401);
+    let access = tokens["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(server.get("/t/acme/auth/me", &access).1["tenant"], "acme");
+    let users: Value = serde_json::from_str(&stdout(&run(folder, &["user", "list", "--json"]))).unwrap();
+    assert_eq!(users, json!([]));
+    let shown = stdout(&run(
+        folder,
+        &["tenant", "set", "acme", "--registration", "closed", "--host", "login.acme.com"],
+    ));
+    assert!(shown.starts_with("changed acme"));
+    assert!(stdout(&run(folder, &["tenant", "show", "acme"])).contains("login.acme.com"));
+    stdout(&run(folder, &["tenant", "suspend", "acme"]));
+    assert_eq!(server.get("/t/acme/auth/me", &access).0, 403);
+    stdout(&run(folder, &["tenant", "resume", "acme"]));
+    assert!(stderr(&run(folder, &["tenant", "delete", "acme"])).contains("--yes"));
+    stdout(&run(folder, &["tenant", "delete", "acme", "--yes"]));
+    assert_eq!(server.get("/t/acme/auth/me", &access).0, 404);
+
+    let refused = |arguments: &[&str], expected: &str| {
+        let said = stderr(&run(folder, arguments));
+        assert!(said.contains(expected), "{arguments:?}: {said}");
+    };
+    refused(&["tenant", "create", "acme", "--name", "x"], "another slug");
+    refused(&["tenant", "create", "default", "--name", "x"], "root");
+    refused(&["tenant", "create", "A B", "--name", "x"], "hyphen");
+    refused(&["tenant", "show", "nobody"], "tenant list");
+    refused(&["tenant", "suspend", "default"], "stays as it is");
+    refused(&["user", "list", "--tenant", "nobody"], "tenant list");
+}
