@@ -19,7 +19,7 @@ pub(crate) enum Limit {
     OneOf(&'static [&'static str]),
 }
 
-const TABLES: [&[(&str, Limit)]; 9] = [
+const TABLES: [&[(&str, Limit)]; 10] = [
     server::LIMITS,
     database::LIMITS,
     tokens::LIMITS,

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use wardgate::{
     Builder, BuiltinRole, Mail, NewUser, RateLimits, RecordingMailer, RegistrationMode, TenantId,
 };
+use wardgate_store::testing::count_rows;
 
 use crate::mail::{forgot, token, waiting};
 use crate::support::{PASSWORD, Persona, Reply, Request, TestGate};
@@ -603,4 +604,50 @@ async fn links_that_are_over_are_removed() {
     p.t.gate.maintain().await.unwrap();
     assert_eq!(crate::mail::links(&p.t).await.len(), 1);
     p.reset(&invitation, NEW).send().await.expect(204);
+}
+
+#[tokio::test]
+async fn each_tenant_mails_links_to_its_own_address_which_are_good_there_only() {
+    let p = Post::new().await;
+    let root = p.t.user("root").role(BuiltinRole::Superadmin).signed_in().await;
+    let new = json!({ "slug": "acme", "name": "Acme" });
+    let acme = root.post("/admin/tenants").json(&new).send().await.expect(201).str("id");
+    let made = json!({ "email": "root@example.com", "password": PASSWORD });
+    p.t.post("/t/acme/auth/register").json(&made).send().await.expect(201);
+    let mail = p.mail().await;
+    let verify = token(&mail);
+    assert!(mail.text.contains("https://auth.example.com/t/acme/auth/email/verify#token="), "{}", mail.text);
+    p.verify(&verify).send().await.refused(400, "invalid_token");
+    p.t.get("/t/acme/auth/email/verify").send().await.expect(200);
+    let body = json!({ "token": verify });
+    p.t.post("/t/acme/auth/email/verify").json(&body).send().await.expect(204);
+    assert!(!p.is_verified(&root).await, "one address, two accounts");
+
+    // Tenants by path share a browser's cookies, so each has a name of its own for them.
+    let ask = json!({ "email": "root@example.com" });
+    let reply = p.t.post("/t/acme/auth/magic-link").json(&ask).send().await.expect(202);
+    let (browser, link) = (cookie(&reply), token(&p.mail().await));
+    assert!(browser.starts_with("__Host-wardgate_magic_link_acme="), "{browser}");
+    p.redeem(&link, &browser).send().await.refused(400, "invalid_token");
+    let redeem = p.t.post("/t/acme/auth/magic-link/redeem").json(&json!({ "token": link }));
+    redeem.header("cookie", &browser).send().await.expect(200);
+
+    // Whom the superadmin invites there belongs there.
+    let invite = json!({ "email": "new@example.com" });
+    root.post(&format!("/admin/tenants/{acme}/users")).json(&invite).send().await.expect(201);
+    let mail = p.mail().await;
+    assert!(mail.text.contains("/t/acme/auth/password/reset#token="), "{}", mail.text);
+    let link = token(&mail);
+    p.reset(&link, NEW).send().await.refused(400, "invalid_token");
+    let body = json!({ "token": link, "new_password": NEW });
+    p.t.post("/t/acme/auth/password/reset").json(&body).send().await.expect(204);
+
+    // A tenant that goes leaves no mail and no link behind.
+    p.t.post("/t/acme/auth/password/forgot").json(&ask).send().await.expect(202);
+    root.request("DELETE", &format!("/admin/tenants/{acme}")).send().await.expect(204);
+    for table in ["outbox", "mailed_links"] {
+        let tenant: TenantId = acme.parse().unwrap();
+        assert_eq!(count_rows(p.t.gate.database(), table, tenant.into()).await.unwrap(), 0, "{table}");
+    }
+    assert!(p.mails().await.is_empty());
 }
