@@ -190,7 +190,7 @@ fn mailer(smtp: &config::Smtp) -> Result<SmtpMailer, Failure> {
         host: smtp.host.clone(),
         port: smtp.port,
         tls: match smtp.tls {
-            Tls::StartTls => SmtpTls::StartTls,
+            Tls::Upgraded => SmtpTls::StartTls,
             Tls::Implicit => SmtpTls::Implicit,
             Tls::None => SmtpTls::None,
         },

@@ -474,7 +474,6 @@ impl Builder {
                 Arc::clone(&limits),
                 Arc::clone(&passwords),
                 Arc::clone(&tokens),
-                Arc::clone(&outbox),
                 Arc::clone(&links),
                 self.browser_sessions,
             ),

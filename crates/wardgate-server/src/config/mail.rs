@@ -58,7 +58,9 @@ pub(crate) struct Smtp {
 /// How the connection to it is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tls {
-    StartTls,
+    /// By `STARTTLS`.
+    Upgraded,
+    /// From the first byte.
     Implicit,
     None,
 }
@@ -66,7 +68,7 @@ pub(crate) enum Tls {
 pub(super) fn check(checker: &mut Checker<'_>) -> Option<Mail> {
     let raw: RawMail = checker.section("mail");
     let tls = checker.word(TLS, &raw.tls, |word| match word {
-        "starttls" => Some(Tls::StartTls),
+        "starttls" => Some(Tls::Upgraded),
         "implicit" => Some(Tls::Implicit),
         "none" => Some(Tls::None),
         _ => None,
@@ -159,7 +161,7 @@ fn parse(url: &str, tls: Tls) -> Result<(&str, u16), &'static str> {
     }
     let usual = match tls {
         Tls::Implicit => 465,
-        Tls::StartTls => 587,
+        Tls::Upgraded => 587,
         Tls::None => 25,
     };
     let (host, port) = match rest.rsplit_once(':') {
@@ -232,7 +234,7 @@ mod tests {
     #[test]
     fn a_mail_server_is_a_host_and_a_port() {
         for (url, tls, server) in [
-            ("smtp://mail.example.com", Tls::StartTls, ("mail.example.com", 587)),
+            ("smtp://mail.example.com", Tls::Upgraded, ("mail.example.com", 587)),
             ("smtp://mail.example.com/", Tls::Implicit, ("mail.example.com", 465)),
             ("smtp://127.0.0.1:2525", Tls::None, ("127.0.0.1", 2525)),
             ("smtp://[::1]:2525", Tls::None, ("::1", 2525)),
@@ -249,7 +251,7 @@ mod tests {
             "smtp://u:p@m",
             "smtp://m/x",
         ] {
-            assert!(parse(wrong, Tls::StartTls).is_err(), "{wrong}");
+            assert!(parse(wrong, Tls::Upgraded).is_err(), "{wrong}");
         }
     }
 

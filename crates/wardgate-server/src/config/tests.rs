@@ -444,7 +444,7 @@ const MAIL: &[(&str, &str)] = &[
 fn mail_needs_a_server_a_sender_and_tls() {
     let config = production(MAIL).unwrap();
     let smtp = config.mail.smtp.as_ref().unwrap();
-    assert_eq!((smtp.host.as_str(), smtp.port, smtp.tls), ("mail.example.com", 587, Tls::StartTls));
+    assert_eq!((smtp.host.as_str(), smtp.port, smtp.tls), ("mail.example.com", 587, Tls::Upgraded));
     assert!(!format!("{config:?}").contains("kR8sPq2x"));
     let with = |changes: &[(&str, &str)]| {
         let is_kept = |(name, _): &&(&str, &str)| changes.iter().all(|(changed, _)| changed != name);

@@ -38,13 +38,10 @@ impl Post {
     }
 
     /// The one mail that was sent since the last time.
-    #[track_caller]
-    fn mail(&self) -> impl Future<Output = Mail> + '_ {
-        async move {
-            let mut mails = self.mails().await;
-            assert_eq!(mails.len(), 1, "{:?}", mails.iter().map(|mail| &mail.subject).collect::<Vec<_>>());
-            mails.remove(0)
-        }
+    async fn mail(&self) -> Mail {
+        let mut mails = self.mails().await;
+        assert_eq!(mails.len(), 1, "{:?}", mails.iter().map(|mail| &mail.subject).collect::<Vec<_>>());
+        mails.remove(0)
     }
 
     async fn ask(&self, path: &str, email: &str) -> Reply {

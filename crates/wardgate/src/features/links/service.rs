@@ -106,6 +106,11 @@ impl Links {
         Self { env, outbox, key, urls }
     }
 
+    /// What its mails wait in.
+    pub(crate) fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
+    }
+
     /// A link for the account of `email`, whether or not there is one. `target` is what the audit log will say.
     pub(crate) fn for_address(
         &self,

@@ -11,7 +11,7 @@ use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit};
 use crate::features::limits::{self, Attempt, Limits};
 use crate::features::links::{self, Links, MailedToken, Purpose};
-use crate::features::outbox::{self, Letter, LetterKind, Outbox};
+use crate::features::outbox::{self, Letter, LetterKind};
 use crate::features::password::{
     self, Passwords, Proof, Rehash, clear_unproven, still_proven, version_of, write_rehash,
 };
@@ -38,7 +38,6 @@ pub struct SignIn {
     limits: Arc<Limits>,
     passwords: Arc<Passwords>,
     tokens: Arc<Tokens>,
-    outbox: Arc<Outbox>,
     links: Arc<Links>,
     browsers: BrowserSessions,
 }
@@ -46,7 +45,7 @@ pub struct SignIn {
 /// How somebody proved, or is about to prove, who they are.
 enum Proven {
     /// By a password that was looked at.
-    Password(ByPassword),
+    Password(Box<ByPassword>),
     /// By a link from a mail, which the transaction uses up.
     Link(ByLink),
 }
@@ -101,11 +100,10 @@ impl SignIn {
         limits: Arc<Limits>,
         passwords: Arc<Passwords>,
         tokens: Arc<Tokens>,
-        outbox: Arc<Outbox>,
         links: Arc<Links>,
         browsers: BrowserSessions,
     ) -> Self {
-        Self { env, audit, limits, passwords, tokens, outbox, links, browsers }
+        Self { env, audit, limits, passwords, tokens, links, browsers }
     }
 
     /// Signs in with a password: [`AuthError::IncorrectCredentials`] for every cause that has to do with the
@@ -194,11 +192,11 @@ impl SignIn {
         let normalized = normalize_identifier(identifier);
         let attempt = self.limits.admit_sign_in(tenant.id, &normalized, source).await?;
         let (proof, rehash) = self.passwords.prove(tenant.id, identifier, password, &attempt, source).await?;
-        let notice = match self.outbox.is_on() && attempt.may_be_new_source() {
+        let notice = match self.links.outbox().is_on() && attempt.may_be_new_source() {
             true => self.notice(tenant, &proof, &normalized, source).await?,
             false => None,
         };
-        Ok(Proven::Password(ByPassword { proof, attempt, rehash, notice }))
+        Ok(Proven::Password(Box::new(ByPassword { proof, attempt, rehash, notice })))
     }
 
     /// What the owner is told of a sign-in from a new place, unless they were told often enough.
@@ -217,12 +215,12 @@ impl SignIn {
             device: source.user_agent.clone().unwrap_or_default(),
             at: self.env.now(),
         };
-        self.outbox.letter(tenant, kind, proof.subject(), None, source.language).map(Some)
+        self.links.outbox().letter(tenant, kind, proof.subject(), None, source.language).map(Some)
     }
 
     async fn open(&self, tenant: TenantId, opening: Opening, source: &Source) -> Result<Opened, AuthError> {
         let subject = match &opening.proven {
-            Proven::Password(ByPassword { proof, .. }) => Some(proof.subject()),
+            Proven::Password(proven) => Some(proven.proof.subject()),
             Proven::Link(_) => None,
         };
         let opened =
