@@ -58,7 +58,8 @@ impl Purpose {
 
 /// Where the links in mails lead; the token follows as `#token=…`, a fragment, which no access log has.
 ///
-/// What is `None` leads to the page that Wardgate brings along, below `base`. Never taken from a request (S-125).
+/// For the tenant `default`; what is mailed for another leads to the built-in pages at its own address. What is `None`
+/// leads to the page that Wardgate brings along, below `base`. Never taken from a request (S-125).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LinkUrls {
     /// What the built-in pages lie below; the issuer if it is not set.
