@@ -4,19 +4,20 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use wardgate::{
     Algorithm, BrowserSessions, Builder, CorsOrigins, DatabaseUrl, DbOptions, DeniedPasswords, FileSink,
-    HashPoolSettings, MasterKey, Network, Outbound, PasswordPolicy, RateLimits, RegistrationMode, Scheme,
-    Stage, Wardgate, WebSettings, WebhookSink,
+    HashPoolSettings, LinkUrls, MasterKey, Network, Outbound, PasswordPolicy, RateLimits, RegistrationMode,
+    Scheme, SmtpMailer, SmtpSettings, SmtpTls, Stage, Wardgate, WebSettings, WebhookSink,
 };
 use zeroize::Zeroizing;
 
 use crate::cli::Common;
 use crate::config::{
-    self, Config, ConfigFile, Database, Flag, Mode, RateLimit, RawConfig, Registration, Signing,
+    self, Config, ConfigFile, Database, Flag, Mode, RateLimit, RawConfig, Registration, Signing, Tls,
 };
 use crate::failure::Failure;
 
@@ -69,7 +70,8 @@ pub(crate) fn builder(config: &Config, mode: Mode) -> Result<Builder, Failure> {
         .scheme(scheme(password.scheme))
         .policy(policy(password)?)
         .hashing(hashing(password))
-        .registration(registration(config.registration))
+        .registration(registration(config.registration, mode))
+        .link_urls(link_urls(&config.mail))
         .rate_limits(rate_limits(config.rate_limit))
         .nodes(config.server.nodes)
         .audit_retention(config.audit.retention)
@@ -80,6 +82,12 @@ pub(crate) fn builder(config: &Config, mode: Mode) -> Result<Builder, Failure> {
         // A command lets nobody in, so it has nothing to count.
         (None, _) | (_, Mode::Tool) => builder,
         (Some(url), _) => builder.redis(url.expose()),
+    };
+    let builder = match (&config.mail.smtp, mode) {
+        // What a command has to mail waits for the server.
+        (_, Mode::Tool) | (None, Mode::Production) => builder,
+        (None, Mode::Dev) => builder.dev_inbox(),
+        (Some(smtp), _) => builder.mailer(Arc::new(mailer(smtp)?)),
     };
     let builder = match &tokens.audience {
         Some(audience) => builder.audience(audience),
@@ -153,11 +161,45 @@ fn hashing(password: &config::Password) -> HashPoolSettings {
     }
 }
 
-fn registration(mode: Registration) -> RegistrationMode {
-    match mode {
+fn registration(registration: Registration, mode: Mode) -> RegistrationMode {
+    match registration {
+        // A command registers nobody, and has no mailer.
+        _ if mode == Mode::Tool => RegistrationMode::Closed,
         Registration::Open => RegistrationMode::Open,
-        Registration::Closed => RegistrationMode::Closed,
+        Registration::Verified => RegistrationMode::Verified,
+        Registration::Invite | Registration::Closed => RegistrationMode::Closed,
     }
+}
+
+fn link_urls(mail: &config::Mail) -> LinkUrls {
+    LinkUrls {
+        base: mail.link_base.clone(),
+        verify: mail.verify_url.clone(),
+        reset: mail.reset_url.clone(),
+        magic_link: mail.magic_link_url.clone(),
+        invitation: mail.invitation_url.clone(),
+    }
+}
+
+/// How long one step of the conversation with the mail server may take.
+const SMTP_TIMEOUT: Duration = Duration::from_secs(20);
+
+fn mailer(smtp: &config::Smtp) -> Result<SmtpMailer, Failure> {
+    let credentials = smtp.credentials.as_ref();
+    let settings = SmtpSettings {
+        host: smtp.host.clone(),
+        port: smtp.port,
+        tls: match smtp.tls {
+            Tls::Upgraded => SmtpTls::StartTls,
+            Tls::Implicit => SmtpTls::Implicit,
+            Tls::None => SmtpTls::None,
+        },
+        credentials: credentials
+            .map(|(user, password)| (user.clone(), Zeroizing::new(password.expose().clone()))),
+        from: smtp.from.clone(),
+        timeout: SMTP_TIMEOUT,
+    };
+    SmtpMailer::new(settings).map_err(|error| Failure::Usage(format!("mail.{error}")))
 }
 
 fn rate_limits(given: RateLimit) -> RateLimits {

@@ -17,8 +17,11 @@ use crate::features::instance::{self, InstanceError, Stage};
 use crate::features::keys::{KeySettings, Keys};
 use crate::features::lifecycle::Lifecycle;
 use crate::features::limits::{Limits, RateLimits};
+use crate::features::links::{LinkUrls, Links};
 use crate::features::organizations::Organizations;
+use crate::features::outbox::Outbox;
 use crate::features::password::{Accounts, PasswordPolicy, PasswordSettings, Passwords, RegistrationMode};
+use crate::features::recovery::Recovery;
 use crate::features::roles::CustomRoles;
 use crate::features::service_accounts::ServiceAccounts;
 use crate::features::sessions::{BrowserSessions, Sessions};
@@ -33,14 +36,17 @@ use crate::hashing::{HashPool, HashPoolSettings};
 use crate::kernel::error::AuthError;
 use crate::migrations::MIGRATIONS;
 use crate::ports::ephemeral::{Ephemeral, Memory};
-use crate::ports::{Clock, Rng, SystemClock, SystemRng};
-use crate::web::cookie::SessionCookie;
+use crate::ports::{Clock, DevInbox, Mailer, Rng, SystemClock, SystemRng};
+use crate::web::cookie::{LinkCookie, SessionCookie};
 use crate::web::cursor::Cursors;
 use crate::web::envelope::Envelope;
 use crate::web::origin::Origins;
 
 /// How often committed audit records are sealed.
 const SEALING: Duration = Duration::from_secs(1);
+
+/// How often mails are looked for that are due.
+const MAILING: Duration = Duration::from_secs(1);
 
 /// How often a gate does what is due.
 const MAINTENANCE: Duration = Duration::from_secs(60);
@@ -84,6 +90,9 @@ pub struct Builder {
     policy: PasswordPolicy,
     hashing: HashPoolSettings,
     registration: RegistrationMode,
+    mailer: Option<Arc<dyn Mailer>>,
+    dev_inbox: Option<Arc<DevInbox>>,
+    link_urls: LinkUrls,
     rate_limits: RateLimits,
     nodes: u32,
     #[cfg(feature = "redis")]
@@ -116,6 +125,9 @@ impl Default for Builder {
             policy: PasswordPolicy::default(),
             hashing: HashPoolSettings::default(),
             registration: RegistrationMode::default(),
+            mailer: None,
+            dev_inbox: None,
+            link_urls: LinkUrls::default(),
             rate_limits: RateLimits::default(),
             nodes: 1,
             #[cfg(feature = "redis")]
@@ -179,6 +191,24 @@ impl Builder {
         self
     }
 
+    /// What sends mail: a `SmtpMailer` of the cargo feature `smtp`, or your own. Without one nothing is mailed, and the
+    /// routes that need mail answer 501.
+    #[must_use]
+    pub fn mailer(mut self, mailer: Arc<dyn Mailer>) -> Self {
+        self.mailer = Some(mailer);
+        self
+    }
+
+    /// Shows mails in the log and at `/dev/inbox` instead of sending them. For development only: whoever opens the
+    /// page reads everybody's links.
+    #[must_use]
+    pub fn dev_inbox(mut self) -> Self {
+        let inbox = Arc::new(DevInbox::default());
+        self.mailer = Some(Arc::clone(&inbox) as Arc<dyn Mailer>);
+        self.dev_inbox = Some(inbox);
+        self
+    }
+
     /// A Redis or Valkey in which the nodes share the counters of their limits: `redis://` or `rediss://`. Without it
     /// each node takes its share of every limit.
     #[cfg(feature = "redis")]
@@ -218,6 +248,8 @@ impl Builder {
         hashing: HashPoolSettings,
         /// Who may register.
         registration: RegistrationMode,
+        /// Where the links in mails lead.
+        link_urls: LinkUrls,
         /// How often may be tried.
         rate_limits: RateLimits,
         /// How many nodes serve this database; one by default.
@@ -249,6 +281,7 @@ impl Builder {
         if background {
             tokio::spawn(maintain_until_dropped(Arc::downgrade(&gate.0)));
             tokio::spawn(tend_until_dropped(Arc::downgrade(&gate.0)));
+            tokio::spawn(mail_until_dropped(Arc::downgrade(&gate.0)));
             // Each for itself: one that does not answer keeps nothing from the others.
             for sink in 0..gate.0.audit.sinks() {
                 tokio::spawn(feed_until_dropped(Arc::downgrade(&gate.0), sink));
@@ -309,6 +342,10 @@ impl Builder {
             faults.push(format!("scheme: {weak}"));
         }
         faults.extend(self.rate_limits.faults());
+        faults.extend(self.link_urls.faults());
+        if self.registration == RegistrationMode::Verified && self.mailer.is_none() {
+            faults.push("registration: proving addresses needs a mailer".to_owned());
+        }
         let mut names: Vec<&str> = self.audit_sinks.iter().map(|sink| sink.name()).collect();
         names.sort_unstable();
         for pair in names.windows(2).filter(|pair| pair[0] == pair[1]) {
@@ -351,6 +388,19 @@ impl Builder {
             self.nodes,
             master.derive("wardgate rate limits"),
         ));
+        let outbox = Arc::new(Outbox::new(
+            Arc::clone(env),
+            Arc::clone(&audit),
+            Arc::clone(master),
+            self.mailer,
+            self.link_urls.service(issuer),
+        ));
+        let links = Arc::new(Links::new(
+            Arc::clone(env),
+            Arc::clone(&outbox),
+            master.derive("wardgate mailed links"),
+            self.link_urls,
+        ));
         let key_settings = KeySettings {
             algorithm: self.algorithm,
             hs256_secret: self.hs256_secret,
@@ -374,7 +424,11 @@ impl Builder {
             token_settings,
             successor_key,
         ));
-        let password_settings = PasswordSettings { scheme: self.scheme, policy: self.policy };
+        let password_settings = PasswordSettings {
+            scheme: self.scheme,
+            policy: self.policy,
+            verified_only: self.registration == RegistrationMode::Verified,
+        };
         let passwords = Arc::new(Passwords::new(
             Arc::clone(env),
             Arc::clone(&audit),
@@ -387,6 +441,8 @@ impl Builder {
             Arc::clone(&audit),
             Arc::clone(&limits),
             Arc::clone(&passwords),
+            Arc::clone(&outbox),
+            Arc::clone(&links),
             self.registration,
         ));
         let tenants = Arc::new(Tenants::new(Arc::clone(env), Arc::clone(&audit), issuer));
@@ -409,6 +465,7 @@ impl Builder {
                 Arc::clone(&limits),
                 self.browser_sessions.clone(),
             ),
+            link_cookie: LinkCookie::new(origins.are_secure()),
             cookie: SessionCookie::new(origins.are_secure(), self.browser_sessions.max_ttl),
             origins,
             signin: SignIn::new(
@@ -417,7 +474,16 @@ impl Builder {
                 Arc::clone(&limits),
                 Arc::clone(&passwords),
                 Arc::clone(&tokens),
+                Arc::clone(&links),
                 self.browser_sessions,
+            ),
+            recovery: Recovery::new(
+                Arc::clone(env),
+                Arc::clone(&audit),
+                Arc::clone(&limits),
+                Arc::clone(&outbox),
+                Arc::clone(&links),
+                Arc::clone(&passwords),
             ),
             lifecycle: Lifecycle::new(
                 Arc::clone(env),
@@ -441,6 +507,9 @@ impl Builder {
             pool,
             audit,
             limits,
+            outbox,
+            links,
+            dev_inbox: self.dev_inbox,
             keys,
             tokens,
             passwords,
@@ -498,7 +567,7 @@ async fn tend_until_dropped(gate: Weak<Inner>) {
         if gate.is_stopping() {
             return;
         }
-        let result = gate.tend().await;
+        let result = gate.write_down().await;
         // Once, not each second.
         if let (true, Err(error)) = (was_well, &result) {
             tracing::error!(%error, "the uses of keys and sessions cannot be written down, or the audit log not be sealed; it is tried again each second");
@@ -521,6 +590,27 @@ async fn feed_until_dropped(gate: Weak<Inner>, sink: usize) {
         let result = gate.feed_sink(sink).await;
         if let (true, Err(error)) = (was_well, &result) {
             tracing::error!(%error, "a sink of the audit log cannot be fed; it is tried again each second");
+        }
+        was_well = result.is_ok();
+    }
+}
+
+/// Apart from what else is done each second: a mail server that answers slowly must hold nothing else up.
+async fn mail_until_dropped(gate: Weak<Inner>) {
+    let mut ticks = tokio::time::interval(MAILING);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut was_well = true;
+    loop {
+        ticks.tick().await;
+        let Some(inner) = gate.upgrade() else { return };
+        let gate = Wardgate(inner);
+        if gate.is_stopping() {
+            return;
+        }
+        let result = gate.send_mail().await;
+        // Once, not each second.
+        if let (true, Err(error)) = (was_well, &result) {
+            tracing::error!(%error, "mails cannot be taken from the outbox; it is tried again each second");
         }
         was_well = result.is_ok();
     }

@@ -5,8 +5,8 @@ use wardgate_crypto::Digest;
 use wardgate_store::{Cell, Column, Param, StoreError, TenantKey, Value};
 
 use crate::kernel::ids::{
-    ApiKeyId, AuditEventId, InvitationId, OrgId, RefreshTokenId, ServiceAccountId, SessionId, TenantId,
-    UserId,
+    ApiKeyId, AuditEventId, InvitationId, MailId, OrgId, RefreshTokenId, ServiceAccountId, SessionId,
+    TenantId, UserId,
 };
 use crate::kernel::principal::Subject;
 use crate::kernel::time::Timestamp;
@@ -36,7 +36,8 @@ id_columns!(
     RefreshTokenId,
     AuditEventId,
     OrgId,
-    InvitationId
+    InvitationId,
+    MailId
 );
 
 impl From<TenantId> for TenantKey {

@@ -12,8 +12,11 @@ use crate::features::audit::{Actor, Audit};
 use crate::features::keys::Keys;
 use crate::features::lifecycle::Lifecycle;
 use crate::features::limits::Limits;
+use crate::features::links::Links;
 use crate::features::organizations::Organizations;
+use crate::features::outbox::Outbox;
 use crate::features::password::{Accounts, Passwords};
+use crate::features::recovery::Recovery;
 use crate::features::roles::{Authority, Caller, CustomRoles};
 use crate::features::service_accounts::ServiceAccounts;
 use crate::features::sessions::{self, Sessions};
@@ -26,11 +29,13 @@ use crate::features::users::Users;
 use crate::hashing::HashPool;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{RequestId, TenantId};
+use crate::kernel::language::Language;
 use crate::kernel::source::Source;
 use crate::kernel::time::Timestamp;
 use crate::migrations::MIGRATIONS;
+use crate::ports::DevInbox;
 use crate::router;
-use crate::web::cookie::SessionCookie;
+use crate::web::cookie::{LinkCookie, SessionCookie};
 use crate::web::cursor::Cursors;
 use crate::web::envelope::Envelope;
 use crate::web::origin::Origins;
@@ -47,6 +52,9 @@ pub(crate) struct Inner {
     pub(crate) pool: Arc<HashPool>,
     pub(crate) audit: Arc<Audit>,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) links: Arc<Links>,
+    pub(crate) dev_inbox: Option<Arc<DevInbox>>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) users: Users,
@@ -56,11 +64,13 @@ pub(crate) struct Inner {
     pub(crate) api_keys: ApiKeys,
     pub(crate) sessions: Sessions,
     pub(crate) cookie: SessionCookie,
+    pub(crate) link_cookie: LinkCookie,
     pub(crate) origins: Origins,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) passwords: Arc<Passwords>,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) signin: SignIn,
+    pub(crate) recovery: Recovery,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) setup: Setup,
     pub(crate) transfer: Transfer,
@@ -196,6 +206,11 @@ impl Wardgate {
         &self.0.signin
     }
 
+    /// Proving and changing addresses by mail, and getting back in.
+    pub fn recovery(&self) -> &Recovery {
+        &self.0.recovery
+    }
+
     /// Changing users, their roles and activity, and deleting them.
     pub fn lifecycle(&self) -> &Lifecycle {
         &self.0.lifecycle
@@ -213,6 +228,10 @@ impl Wardgate {
 
     pub(crate) fn cookie(&self) -> &SessionCookie {
         &self.0.cookie
+    }
+
+    pub(crate) fn link_cookie(&self) -> &LinkCookie {
+        &self.0.link_cookie
     }
 
     pub(crate) fn origins(&self) -> &Origins {
@@ -236,7 +255,7 @@ impl Wardgate {
     /// An origin for what no request asked for: the command line, a schedule.
     pub fn own_source(&self) -> Source {
         let request_id = RequestId::new(self.0.env.now(), self.0.env.random());
-        Source { address: None, user_agent: None, request_id }
+        Source { address: None, user_agent: None, language: Language::default(), request_id }
     }
 
     /// An operator at the machine, as whom the command line makes its changes.
@@ -252,6 +271,7 @@ impl Wardgate {
         self.0.keys.reload(TenantId::DEFAULT).await?;
         self.0.passwords.calibrate(TenantId::DEFAULT).await?;
         self.0.limits.purge().await?;
+        self.0.links.purge().await?;
         let hour = std::time::Duration::from_secs(60 * 60);
         sessions::purge(&self.0.env, self.0.env.now().minus(hour)).await?;
         // Longer than a session: somebody may want to know which key was used until lately.
@@ -270,9 +290,20 @@ impl Wardgate {
         }
     }
 
-    /// Does what is due each second: writes down what API keys and browser sessions were used for, and seals the audit
-    /// records committed so far. A built gate does this by itself.
+    /// Does what is due each second: writes down what API keys and browser sessions were used for, sends the mails that
+    /// wait, and seals the audit records committed so far. A built gate does this by itself.
     pub async fn tend(&self) -> Result<(), AuthError> {
+        self.send_mail().await?;
+        self.write_down().await
+    }
+
+    /// Sends the mails that wait, to the last that can be sent now.
+    pub(crate) async fn send_mail(&self) -> Result<(), AuthError> {
+        self.0.outbox.send_due().await.map(drop)
+    }
+
+    /// What [`tend`](Self::tend) does with the database alone.
+    pub(crate) async fn write_down(&self) -> Result<(), AuthError> {
         self.0.api_keys.flush().await?;
         self.0.sessions.flush().await?;
         self.0.audit.seal_all().await.map(drop)
@@ -337,7 +368,7 @@ impl Wardgate {
         let pool = Arc::clone(&self.0.pool);
         // Joining threads blocks; a panic in there has nothing left to harm.
         let _ = tokio::task::spawn_blocking(move || pool.drain()).await;
-        if let Err(error) = self.tend().await {
+        if let Err(error) = self.write_down().await {
             tracing::error!(%error, "what API keys and sessions were last used for is not all written down");
         }
         if let Err(error) = self.0.limits.flush().await {

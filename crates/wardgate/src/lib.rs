@@ -63,13 +63,15 @@ pub use features::instance::{InstanceError, Stage};
 pub use features::keys::{KeyState, KeyView, Keys};
 pub use features::lifecycle::{Lifecycle, UserChange};
 pub use features::limits::RateLimits;
+pub use features::links::LinkUrls;
 pub use features::organizations::{
     ActiveOrg, Invitation, Membership, OrgRole, Organization, Organizations, Seat,
 };
 pub use features::password::{
-    Account, Accounts, DeniedPasswords, PasswordPolicy, Passwords, RegistrationMode,
+    Account, Accounts, DeniedPasswords, PasswordPolicy, Passwords, Registered, RegistrationMode,
 };
 pub use features::principals::{Authenticated, Holder};
+pub use features::recovery::Recovery;
 pub use features::roles::{
     Authority, BuiltinRole, Caller, CustomRole, CustomRoles, Limit, Rights, RoleChange, Roles, Scope,
     UnknownRole,
@@ -91,9 +93,10 @@ pub use hashing::HashPoolSettings;
 pub use kernel::email::{Email, InvalidEmail};
 pub use kernel::error::{AuthError, FieldFault};
 pub use kernel::ids::{
-    AccessTokenId, ApiKeyId, AuditEventId, InvalidId, InvitationId, OrgId, RefreshTokenId, RequestId,
+    AccessTokenId, ApiKeyId, AuditEventId, InvalidId, InvitationId, MailId, OrgId, RefreshTokenId, RequestId,
     ServiceAccountId, SessionId, TenantId, UserId,
 };
+pub use kernel::language::Language;
 pub use kernel::network::{InvalidNetwork, Network};
 pub use kernel::page::{Page, PageRequest, Position};
 pub use kernel::principal::{Principal, Subject, Via};
@@ -102,7 +105,10 @@ pub use kernel::tenant::CurrentTenant;
 pub use kernel::time::{InvalidTimestamp, Timestamp};
 #[cfg(feature = "webhook")]
 pub use ports::{Answer, Outbound, OutboundError, Resolved, Resolver};
+pub use ports::{BoxFuture, DevInbox, Mail, MailError, Mailer, RecordingMailer};
 pub use ports::{Clock, ManualClock, Rng, SeededRng, SystemClock, SystemRng};
+#[cfg(feature = "smtp")]
+pub use ports::{SmtpMailer, SmtpSettings, SmtpTls};
 pub use wardgate_crypto::MasterKey;
 pub use wardgate_crypto::password::{Password, Scheme};
 pub use wardgate_crypto::{InvalidWebhookKey, WebhookKey};

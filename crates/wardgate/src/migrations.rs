@@ -30,6 +30,8 @@ pub const MIGRATIONS: &[Migration] = migrations![
     14 "0014_api_keys",
     15 "0015_browser_sessions",
     16 "0016_audit_sinks",
+    17 "0017_outbox",
+    18 "0018_mailed_links",
     19 "0019_tenants",
     20 "0020_organizations",
 ];

@@ -16,8 +16,8 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::authn::{ActsOn, admit, by_host};
 use crate::features::{
-    api_keys, audit, keys, lifecycle, organizations, password, principals, roles, service_accounts, sessions,
-    setup, signin, tenants, tokens,
+    api_keys, audit, keys, lifecycle, organizations, password, principals, recovery, roles, service_accounts,
+    sessions, setup, signin, tenants, tokens,
 };
 use crate::gate::{CorsOrigins, Wardgate};
 use crate::kernel::error::AuthError;
@@ -26,7 +26,7 @@ use crate::kernel::tenant::CurrentTenant;
 use crate::web::openapi::{document, operation, schema};
 use crate::web::problem::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::web::routes::{Access, Route, route, router};
-use crate::web::{docs, envelope};
+use crate::web::{docs, envelope, inbox};
 
 /// The table of all routes.
 pub(crate) fn table() -> Vec<Route<Wardgate>> {
@@ -35,6 +35,7 @@ pub(crate) fn table() -> Vec<Route<Wardgate>> {
         signin::http::routes(),
         tokens::http::routes(),
         principals::http::routes(),
+        recovery::http::routes(),
         lifecycle::http::routes(),
         roles::http::routes(),
         service_accounts::http::routes(),
@@ -77,7 +78,11 @@ fn routes(gate: &Wardgate) -> Router<Wardgate> {
         .route("/admin/tenants/{id}/{*path}", any(below_id))
         .with_state((gate.clone(), inner));
     let routes = root.layer(from_fn_with_state(gate.clone(), by_host)).merge(of_tenants);
-    if gate.0.web.docs { routes.merge(docs::router(description())) } else { routes }
+    let routes = if gate.0.web.docs { routes.merge(docs::router(description())) } else { routes };
+    match &gate.0.dev_inbox {
+        Some(mails) => routes.merge(inbox::router(Arc::clone(mails))),
+        None => routes,
+    }
 }
 
 fn of_one_tenant(gate: &Wardgate) -> Router<Wardgate> {

@@ -11,9 +11,9 @@ use zeroize::Zeroize;
 use super::database;
 use super::fault::{Fault, Place};
 use super::nearest::nearest;
-use super::redis;
 use super::secret::{self, MASK};
 use super::shape::{Kind, Setting, shape};
+use super::{mail, redis};
 
 /// A value, where it was given, and the file that it was read from if it was named by one.
 ///
@@ -45,6 +45,7 @@ impl Entry {
         match &self.value {
             Value::String(url) if setting.path == database::URL => database::masked(url).into(),
             Value::String(url) if setting.path == redis::URL => redis::masked(url).into(),
+            Value::String(url) if setting.path == mail::SMTP && !url.contains('@') => self.value.clone(),
             _ if setting.is_secret() => MASK.into(),
             value => value.clone(),
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{
-    audit, database, duration, password, rate_limit, registration, server, session, telemetry, tokens,
+    audit, database, duration, mail, password, rate_limit, registration, server, session, telemetry, tokens,
 };
 
 /// The values that a setting may have.
@@ -19,13 +19,14 @@ pub(crate) enum Limit {
     OneOf(&'static [&'static str]),
 }
 
-const TABLES: [&[(&str, Limit)]; 9] = [
+const TABLES: [&[(&str, Limit)]; 10] = [
     server::LIMITS,
     database::LIMITS,
     tokens::LIMITS,
     session::LIMITS,
     password::LIMITS,
     registration::LIMITS,
+    mail::LIMITS,
     rate_limit::LIMITS,
     audit::LIMITS,
     telemetry::LIMITS,

@@ -16,6 +16,7 @@ mod file;
 mod layer;
 mod limit;
 mod load;
+mod mail;
 mod nearest;
 mod password;
 mod rate_limit;
@@ -39,6 +40,7 @@ pub(crate) use environment::of_process;
 pub(crate) use fault::{Fault, report};
 pub(crate) use file::ConfigFile;
 pub(crate) use load::{Flag, RawConfig, load};
+pub(crate) use mail::{Mail, Smtp, Tls};
 pub(crate) use password::{Password, Scheme};
 pub(crate) use rate_limit::RateLimit;
 pub(crate) use redis::Redis;
@@ -70,6 +72,7 @@ pub(crate) struct Config {
     pub(crate) session: Session,
     pub(crate) password: Password,
     pub(crate) registration: Registration,
+    pub(crate) mail: Mail,
     pub(crate) rate_limit: RateLimit,
     pub(crate) redis: Redis,
     pub(crate) audit: Audit,
@@ -102,6 +105,8 @@ impl Config {
         let session = session::check(checker);
         let password = password::check(checker);
         let registration = registration::check(checker);
+        let mail = mail::check(checker);
+        mail::check_registration(checker, registration, mail.as_ref());
         let rate_limit = rate_limit::check(checker);
         let redis = redis::check(checker);
         let audit = audit::check(checker, server.as_ref());
@@ -113,6 +118,7 @@ impl Config {
             session: session?,
             password: password?,
             registration: registration?,
+            mail: mail?,
             rate_limit: rate_limit?,
             redis,
             audit: audit?,

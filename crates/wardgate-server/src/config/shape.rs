@@ -12,7 +12,8 @@ use toml::de::{DeTable, DeValue};
 pub(crate) const DEFAULTS: &str = include_str!("../../wardgate.default.toml");
 
 /// Settings whose value is masked wherever it is shown.
-const SECRETS: &[&str] = &["server.master_key", "database.url", "redis.url", "audit.webhook_secret"];
+const SECRETS: &[&str] =
+    &["server.master_key", "database.url", "redis.url", "mail.smtp", "mail.password", "audit.webhook_secret"];
 
 /// What a setting's value is made of; the same four in a file, a variable and a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

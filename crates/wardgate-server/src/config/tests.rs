@@ -183,7 +183,17 @@ fn a_table_of_faults() {
         ("WARDGATE_PASSWORD__HASH_QUEUE", "many"),
         ("WARDGATE_PASSWORD__HASH_DEADLINE", "5 s"),
         ("WARDGATE_REGISTRATION__MODE", "verified"),
+        ("WARDGATE_REGISTRATION__MODE", "invite"),
         ("WARDGATE_REGISTRATION__MODE", "anyone"),
+        ("WARDGATE_MAIL__SMTP", "smtp://mail.example.com"),
+        ("WARDGATE_MAIL__SMTP", "smtp://wardgate:hunter2@mail.example.com"),
+        ("WARDGATE_MAIL__FROM", "no-reply@example.com"),
+        ("WARDGATE_MAIL__TLS", "ssl"),
+        ("WARDGATE_MAIL__LINK_BASE", "https://app.example.com/"),
+        ("WARDGATE_MAIL__VERIFY_URL", "http://app.example.com/verify"),
+        ("WARDGATE_MAIL__RESET_URL", "https://app.example.com/#/reset"),
+        ("WARDGATE_MAIL__MAGIC_LINK_URL", "app.example.com"),
+        ("WARDGATE_MAIL__INVITATION_URL", "javascript:alert(1)"),
         ("WARDGATE_RATE_LIMIT__ENABLED", "false"),
         ("WARDGATE_RATE_LIMIT__SIGN_IN_ACCOUNT", "101"),
         ("WARDGATE_RATE_LIMIT__SIGN_IN_SOURCE", "0"),
@@ -279,11 +289,13 @@ fn a_secret_that_anybody_may_read_is_refused_wherever_it_stands() {
             variable.ends_with("HS256_SECRET_FILE").then_some(("WARDGATE_TOKENS__ALGORITHM", "HS256"));
         let url = ("WARDGATE_AUDIT__WEBHOOK_URL", "https://siem.example.com/");
         let webhook = variable.contains("WEBHOOK").then_some(url);
-        let variables: Vec<_> =
-            others.chain(hs256).chain(webhook).chain([(variable, path.as_str())]).collect();
+        let mail: &[_] = if variable.contains("MAIL") { &MAIL[..3] } else { &[] };
+        let more = hs256.into_iter().chain(webhook).chain(mail.iter().copied());
+        let variables: Vec<_> = others.chain(more).chain([(variable, path.as_str())]).collect();
         Config::check(&from_environment(&variables), Mode::Production)
     };
     let cases = [
+        ("smtp", "WARDGATE_MAIL__PASSWORD_FILE", "kR8sPq2x"),
         ("key", "WARDGATE_SERVER__MASTER_KEY_FILE", KEY),
         ("url", "WARDGATE_DATABASE__URL_FILE", "postgres://w:kR8sPq2x@db/w"),
         ("redis", "WARDGATE_REDIS__URL_FILE", "rediss://:kR8sPq2x@cache"),
@@ -419,6 +431,37 @@ fn every_word_of_a_choice_is_understood() {
             assert!(!faults.contains(&setting.path), "{} = {word}", setting.path);
         }
     }
+}
+
+const MAIL: &[(&str, &str)] = &[
+    ("WARDGATE_MAIL__SMTP", "smtp://mail.example.com"),
+    ("WARDGATE_MAIL__FROM", "Example <no-reply@example.com>"),
+    ("WARDGATE_MAIL__USER", "wardgate"),
+    ("WARDGATE_MAIL__PASSWORD", "kR8sPq2x"),
+];
+
+#[test]
+fn mail_needs_a_server_a_sender_and_tls() {
+    let config = production(MAIL).unwrap();
+    let smtp = config.mail.smtp.as_ref().unwrap();
+    assert_eq!((smtp.host.as_str(), smtp.port, smtp.tls), ("mail.example.com", 587, Tls::Upgraded));
+    assert!(!format!("{config:?}").contains("kR8sPq2x"));
+    let with = |changes: &[(&str, &str)]| {
+        let is_kept = |(name, _): &&(&str, &str)| changes.iter().all(|(changed, _)| changed != name);
+        let kept: Vec<_> = MAIL.iter().filter(is_kept).copied().collect();
+        keys(production(&[&kept, changes].concat()))
+    };
+    assert_eq!(with(&[("WARDGATE_REGISTRATION__MODE", "verified")]), Vec::<String>::new());
+    assert_eq!(with(&[("WARDGATE_MAIL__TLS", "none")]), ["mail.tls"]);
+    let relay = [("WARDGATE_MAIL__TLS", "none"), ("WARDGATE_MAIL__SMTP", "smtp://127.0.0.1:25")];
+    assert_eq!(with(&relay), Vec::<String>::new());
+    assert_eq!(with(&[("WARDGATE_MAIL__FROM", "nobody")]), ["mail.from"]);
+    assert_eq!(with(&[("WARDGATE_MAIL__PASSWORD", "changeme")]), ["mail.password"]);
+    assert_eq!(keys(production(&MAIL[..3])), ["mail.password"]);
+    assert_eq!(keys(production(&[MAIL[0], MAIL[1], MAIL[3]])), ["mail.user"]);
+    assert_eq!(keys(production(&[("WARDGATE_REGISTRATION__MODE", "verified")])), ["mail.smtp"]);
+    let dev = Config::check(&from_environment(&[("WARDGATE_REGISTRATION__MODE", "verified")]), Mode::Dev);
+    assert!(dev.unwrap().mail.smtp.is_none());
 }
 
 #[test]

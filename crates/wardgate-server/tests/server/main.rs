@@ -14,6 +14,7 @@ mod crash;
 mod import;
 mod limits;
 mod machines;
+mod mail;
 mod stages;
 mod start;
 mod stop;

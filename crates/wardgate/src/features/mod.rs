@@ -9,6 +9,10 @@ pub(crate) mod audit;
 
 pub(crate) mod limits;
 
+pub(crate) mod outbox;
+
+pub(crate) mod links;
+
 pub(crate) mod keys;
 
 pub(crate) mod users;
@@ -32,6 +36,8 @@ pub(crate) mod tokens;
 pub(crate) mod password;
 
 pub(crate) mod signin;
+
+pub(crate) mod recovery;
 
 pub(crate) mod lifecycle;
 

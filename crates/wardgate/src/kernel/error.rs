@@ -90,9 +90,6 @@ pub enum AuthError {
     /// The tenant is suspended: nothing of it is answered.
     #[error("tenant suspended")]
     TenantSuspended,
-    /// The token of a mail or an invitation is unknown, used, ended or another's.
-    #[error("invalid token")]
-    InvalidToken,
     /// An organization keeps an owner.
     #[error("the last owner stays")]
     LastOwner,
@@ -117,6 +114,12 @@ pub enum AuthError {
     /// The tenant has a service account of this name.
     #[error("name taken")]
     NameTaken,
+    /// The token of a mail or an invitation is unknown, used, replaced, expired, another's or for something else.
+    #[error("invalid or expired token")]
+    InvalidToken,
+    /// This needs mail, and the server sends none.
+    #[error("mail is not configured")]
+    MailNotConfigured,
     /// The one-use link for the first superadmin is used, expired or was never made.
     #[error("invalid setup token")]
     InvalidSetupToken,

@@ -86,7 +86,8 @@ stored_id!(
     RefreshTokenId,
     AuditEventId,
     OrgId,
-    InvitationId
+    InvitationId,
+    MailId
 );
 
 typed_id!(
@@ -124,6 +125,10 @@ typed_id!(
 typed_id!(
     /// One audit record.
     AuditEventId, "aud"
+);
+typed_id!(
+    /// One mail that waits to be sent.
+    MailId, "mail"
 );
 typed_id!(
     /// One issued access token (`jti`).

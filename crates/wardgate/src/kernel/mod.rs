@@ -3,6 +3,7 @@
 pub(crate) mod email;
 pub(crate) mod error;
 pub(crate) mod ids;
+pub(crate) mod language;
 pub(crate) mod network;
 pub(crate) mod page;
 pub(crate) mod principal;

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::ids::RequestId;
+use super::language::Language;
 
 /// The origin of one request or one command.
 #[derive(Debug, Clone)]
@@ -11,6 +12,8 @@ pub struct Source {
     pub address: Option<IpAddr>,
     /// The client's own description of itself, at most [`Source::MAX_USER_AGENT`] characters.
     pub user_agent: Option<String>,
+    /// In which language whoever sent it would read a mail.
+    pub language: Language,
     /// Joins log lines, audit records and the answer's `X-Request-Id`.
     pub request_id: RequestId,
 }
@@ -62,7 +65,12 @@ mod tests {
 
     fn keys(address: &str) -> (String, Option<String>) {
         let request_id = RequestId::new(crate::kernel::time::Timestamp::from_millis(0), [0; 10]);
-        let source = Source { address: Some(address.parse().unwrap()), user_agent: None, request_id };
+        let source = Source {
+            address: Some(address.parse().unwrap()),
+            user_agent: None,
+            language: Language::default(),
+            request_id,
+        };
         (source.network().unwrap().to_string(), source.site().map(|site| site.to_string()))
     }
 

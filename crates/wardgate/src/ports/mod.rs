@@ -2,10 +2,20 @@
 
 pub(crate) mod clock;
 pub(crate) mod ephemeral;
+pub(crate) mod mailer;
 #[cfg(feature = "webhook")]
 pub(crate) mod outbound;
 
+use std::future::Future;
+use std::pin::Pin;
+
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use mailer::{DevInbox, Mail, MailError, Mailer, RecordingMailer};
+#[cfg(feature = "smtp")]
+pub use mailer::{SmtpMailer, SmtpSettings, SmtpTls};
 #[cfg(feature = "webhook")]
 pub use outbound::{Answer, Outbound, OutboundError, Resolved, Resolver};
 pub use wardgate_crypto::{Rng, SeededRng, SystemRng};
+
+/// A future in a box, so that a port stays object-safe.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

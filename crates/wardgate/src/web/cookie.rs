@@ -1,4 +1,4 @@
-//! The session's cookie.
+//! The cookies: the session's, and the one that binds a magic link to a browser.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -25,8 +25,7 @@ impl SessionCookie {
     ///
     /// Tenants by path share an origin, and so their cookies: each has a name of its own.
     pub(crate) fn name(&self, slug: &str) -> Cow<'static, str> {
-        let name = if self.secure { "__Host-wardgate_session" } else { "wardgate_session" };
-        if slug == TenantId::DEFAULT_SLUG { name.into() } else { format!("{name}_{slug}").into() }
+        of_tenant(if self.secure { "__Host-wardgate_session" } else { "wardgate_session" }, slug)
     }
 
     /// A `Set-Cookie` that gives it.
@@ -40,12 +39,47 @@ impl SessionCookie {
     }
 
     fn header(&self, slug: &str, value: &str, max_age: Duration) -> HeaderValue {
-        let secure = if self.secure { "; Secure" } else { "" };
-        let (name, seconds) = (self.name(slug), max_age.as_secs());
-        let text = format!("{name}={value}; Path=/; Max-Age={seconds}{secure}; HttpOnly; SameSite=Lax");
-        let mut header =
-            HeaderValue::try_from(text).expect("a token's text and our own words are visible ASCII");
-        header.set_sensitive(true);
-        header
+        header(&self.name(slug), value, max_age, self.secure)
     }
+}
+
+/// What binds a magic link to the browser that asked for it.
+#[derive(Debug, Clone)]
+pub(crate) struct LinkCookie {
+    secure: bool,
+}
+
+impl LinkCookie {
+    /// As [`SessionCookie::new`].
+    pub(crate) fn new(secure: bool) -> Self {
+        Self { secure }
+    }
+
+    /// As [`SessionCookie::name`].
+    pub(crate) fn name(&self, slug: &str) -> Cow<'static, str> {
+        of_tenant(if self.secure { "__Host-wardgate_magic_link" } else { "wardgate_magic_link" }, slug)
+    }
+
+    /// A `Set-Cookie` that gives it for as long as the link is good.
+    pub(crate) fn set(&self, slug: &str, value: &str, max_age: Duration) -> HeaderValue {
+        header(&self.name(slug), value, max_age, self.secure)
+    }
+
+    /// A `Set-Cookie` that takes it away.
+    pub(crate) fn clear(&self, slug: &str) -> HeaderValue {
+        header(&self.name(slug), "", Duration::ZERO, self.secure)
+    }
+}
+
+fn of_tenant(name: &'static str, slug: &str) -> Cow<'static, str> {
+    if slug == TenantId::DEFAULT_SLUG { name.into() } else { format!("{name}_{slug}").into() }
+}
+
+fn header(name: &str, value: &str, max_age: Duration, secure: bool) -> HeaderValue {
+    let secure = if secure { "; Secure" } else { "" };
+    let seconds = max_age.as_secs();
+    let text = format!("{name}={value}; Path=/; Max-Age={seconds}{secure}; HttpOnly; SameSite=Lax");
+    let mut header = HeaderValue::try_from(text).expect("a token's text and our own words are visible ASCII");
+    header.set_sensitive(true);
+    header
 }

@@ -7,7 +7,8 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, USER_AGENT, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, USER_AGENT,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Uri};
 
@@ -16,6 +17,7 @@ use super::docs::{DOCS_CSP, DOCS_PATH};
 use super::problem::InternalCause;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::RequestId;
+use crate::kernel::language::Language;
 use crate::kernel::network::Network;
 use crate::kernel::source::Source;
 use crate::ports::{Clock, Rng};
@@ -79,9 +81,15 @@ impl Envelope {
         Source {
             address: peer.map(|peer| client_address(peer, headers, &self.trusted_proxies)),
             user_agent: user_agent(headers),
+            language: language(headers),
             request_id: RequestId::new(self.clock.now(), random),
         }
     }
+}
+
+fn language(headers: &HeaderMap) -> Language {
+    let header = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    header.map_or_else(Language::default, Language::accepted)
 }
 
 /// The User-Agent as one harmless line (S-132).

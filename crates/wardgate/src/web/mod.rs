@@ -7,6 +7,7 @@ pub(crate) mod cursor;
 pub(crate) mod docs;
 pub(crate) mod envelope;
 pub(crate) mod fields;
+pub(crate) mod inbox;
 pub(crate) mod openapi;
 pub(crate) mod origin;
 pub(crate) mod problem;

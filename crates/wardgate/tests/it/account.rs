@@ -7,6 +7,7 @@ use crate::support::{PASSWORD, TestGate};
 const USER_PERMISSIONS: &[&str] = &[
     "api_keys:read",
     "api_keys:write",
+    "email:write",
     "organizations:read",
     "organizations:write",
     "password:write",

@@ -38,6 +38,17 @@ fn bodies(alice: &Persona<'_>) -> Vec<(&'static str, &'static str, Value)> {
         ("POST", "/auth/api-keys/{id}/rotate", json!({ "overlap": 60 })),
         ("POST", "/admin/service-accounts/{id}/api-keys", key),
         ("POST", "/admin/service-accounts/{id}/api-keys/{key}/rotate", json!({ "overlap": 60 })),
+        ("POST", "/auth/email", json!({ "email": "new@example.com" })),
+        ("POST", "/auth/email/resend", json!({ "email": alice.email })),
+        ("POST", "/auth/email/verify", json!({ "token": "wgm_x" })),
+        ("POST", "/auth/magic-link", json!({ "email": alice.email })),
+        ("POST", "/auth/magic-link/redeem", json!({ "token": "wgm_x" })),
+        ("POST", "/auth/password/forgot", json!({ "email": alice.email })),
+        (
+            "POST",
+            "/auth/password/reset",
+            json!({ "token": "wgm_x", "new_password": "an entirely new sentence" }),
+        ),
         ("POST", "/admin/tenants", json!({ "slug": "acme", "name": "Acme" })),
         (
             "PATCH",

@@ -163,6 +163,28 @@ words!(
         SetupLinkCreated = "setup_link.created",
         /// The first superadmin was made through the link.
         SetupCompleted = "setup.completed",
+        /// Somebody asked for a mail that proves the address of an account; the target is a digest of what they typed.
+        EmailVerificationRequested = "email.verification_requested",
+        /// The owner of an account proved its address.
+        EmailVerified = "email.verified",
+        /// A signed-in user asked for another address.
+        EmailChangeRequested = "email.change_requested",
+        /// An account got another address, which was proven.
+        EmailChanged = "email.changed",
+        /// Somebody asked for a mail that lets them set another password; the target is a digest of what they typed.
+        PasswordResetRequested = "password.reset_requested",
+        /// A password was set by a mailed link, and all sessions ended.
+        PasswordReset = "password.reset",
+        /// Somebody asked for a mail that lets them sign in; the target is a digest of what they typed.
+        MagicLinkRequested = "magic_link.requested",
+        /// Somebody registered with an address that has an account already; the target is a digest of it.
+        RegistrationRepeated = "user.registration_repeated",
+        /// An account whose address nobody had proven lost password, sessions and keys to whoever proved it.
+        UnprovenAccountCleared = "user.unproven_cleared",
+        /// A mail was handed to the mail server; the target is its kind and whom it is about.
+        MailSent = "mail.sent",
+        /// A mail could not be sent in time.
+        MailGivenUp = "mail.given_up",
         /// A limit was reached; the target is its name.
         RateLimited = "rate_limit.reached",
         /// A token was unknown or malformed.

@@ -80,6 +80,7 @@ impl FromFields for NewAccount {
 
 async fn create(
     State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
     current: CurrentPrincipal,
     Extension(source): Extension<Source>,
     Json(NewAccount { email, name, roles }): Json<NewAccount>,
@@ -87,8 +88,8 @@ async fn create(
     let email = email.ok_or(AuthError::InvalidFields(Vec::new()))?;
     let new = NewUser { email, name, email_verified: false };
     let roles = roles.unwrap_or_else(|| vec!["user".to_owned()]);
-    let (tenant, caller) = (current.tenant(), current.caller(source));
-    let account = gate.accounts().create(tenant, new, None, roles, &caller).await?;
+    let tenant = current.acts_on().cloned().unwrap_or(tenant);
+    let account = gate.accounts().invite(&tenant, new, roles, &current.caller(source)).await?;
     Ok((StatusCode::CREATED, axum::Json(view(&account))))
 }
 
@@ -239,10 +240,10 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
             "/admin/users",
             Access::Permission("users:write"),
             create,
-            operation("users", "Make an account, without a password")
+            operation("users", "Make an account without a password, and mail its owner a link that sets one")
                 .json(&new)
                 .answers(201, "The user", &schema("User"))
-                .refuses(&["email_taken"]),
+                .refuses(&["email_taken", "rate_limited"]),
         ),
         route(
             &Method::GET,

@@ -6,4 +6,4 @@ mod service;
 mod store;
 
 pub use model::RateLimits;
-pub(crate) use service::{Attempt, Limits, Route, forget, note_failure, note_success};
+pub(crate) use service::{Attempt, Limits, Route, forget, is_from_new_source, note_failure, note_success};

@@ -42,7 +42,12 @@ impl Refusals {
             kind.network = None;
         }
         let tally = tallies.entry(kind).or_insert_with(|| {
-            let source = Source { address: kind.network, user_agent: None, request_id: source.request_id };
+            let source = Source {
+                address: kind.network,
+                user_agent: None,
+                language: source.language,
+                request_id: source.request_id,
+            };
             Tally { tenant, action, target, source, count: 0 }
         });
         tally.count += 1;
@@ -63,7 +68,12 @@ mod tests {
 
     fn note(refusals: &Refusals, address: u32) {
         let request_id = RequestId::new(Timestamp::from_millis(0), [0; 10]);
-        let source = Source { address: Some(IpAddr::V4(address.into())), user_agent: None, request_id };
+        let source = Source {
+            address: Some(IpAddr::V4(address.into())),
+            user_agent: None,
+            language: Default::default(),
+            request_id,
+        };
         refusals.note(TenantId::DEFAULT, Action::RateLimited, "sign_in_source", &source);
     }
 

@@ -31,6 +31,8 @@ const SITE: u32 = 10;
 const PASSWORD_GUESSES: u32 = 10;
 /// Guesses at the one-use link from one source, a minute.
 const SETUPS: u32 = 10;
+/// Mails asked for by one source, a minute.
+const MAILS: u32 = 30;
 /// Unknown or malformed tokens from one source, a minute. They cannot be guessed, but each costs a look.
 const BAD_TOKENS: u32 = 300;
 
@@ -46,6 +48,8 @@ pub(crate) enum Route {
     Refresh,
     /// Redeeming the one-use link for the first superadmin.
     Setup,
+    /// Asking for a mail.
+    Mail,
 }
 
 /// The limits of all tenants.
@@ -100,6 +104,24 @@ pub(crate) async fn note_success(tx: &mut Tx, attempt: &Attempt, now: Timestamp)
     match source {
         Some(source) => store::note_success(tx, subject, source, now).await,
         None => Ok(()),
+    }
+}
+
+/// Whether the attempt comes from where none succeeded lately, although others did elsewhere: worth a word to the
+/// owner. The first sign-in of an account is none.
+pub(crate) async fn is_from_new_source(tx: &mut Tx, attempt: &Attempt) -> Result<bool, StoreError> {
+    match attempt.0 {
+        Some(Guard { subject, bucket, source: Some(source), .. }) if bucket != source => {
+            store::has_succeeded(tx, subject).await
+        }
+        _ => Ok(false),
+    }
+}
+
+impl Attempt {
+    /// Whether the attempt's source may be a new one; the rows tell more.
+    pub(crate) fn may_be_new_source(&self) -> bool {
+        self.0.is_some_and(|guard| guard.source.is_some_and(|source| source != guard.bucket))
     }
 }
 
@@ -196,6 +218,7 @@ impl Limits {
             Route::Register => ("register_site", "register_source", self.settings.register),
             Route::Refresh => ("refresh_site", "refresh_source", self.settings.refresh),
             Route::Setup => ("setup_site", "setup_source", SETUPS),
+            Route::Mail => ("mail_site", "mail_source", MAILS),
         };
         if !self.settings.enabled {
             return Ok(());

@@ -33,6 +33,9 @@ const FORGET: Sql = sql!("DELETE FROM guess_failures WHERE tenant_id = $1 AND su
 const LAST_SUCCESS: Sql = sql!(
     "SELECT tenant_id, last_success_at FROM known_sources WHERE tenant_id = $1 AND subject = $2 AND source = $3"
 );
+const ANY_SUCCESS: Sql = sql!(
+    "SELECT tenant_id, last_success_at FROM known_sources WHERE tenant_id = $1 AND subject = $2 LIMIT 1"
+);
 const NOTE_SUCCESS: Sql = sql!(
     "INSERT INTO known_sources (tenant_id, subject, source, last_success_at) VALUES ($1, $2, $3, $4) \
      ON CONFLICT (tenant_id, subject, source) DO UPDATE SET last_success_at = excluded.last_success_at"
@@ -100,6 +103,12 @@ pub(super) async fn last_success(
     let found: Option<(Timestamp,)> =
         tx.opt(LAST_SUCCESS, &params![StoredDigest(subject), StoredDigest(source)]).await?;
     Ok(found.map(|(at,)| at))
+}
+
+/// Whether anybody signed in to the account lately, from anywhere.
+pub(super) async fn has_succeeded(tx: &mut Tx, subject: Digest) -> Result<bool, StoreError> {
+    let found: Option<(Timestamp,)> = tx.opt(ANY_SUCCESS, &params![StoredDigest(subject)]).await?;
+    Ok(found.is_some())
 }
 
 pub(super) async fn note_success(

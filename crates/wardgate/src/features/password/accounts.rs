@@ -1,6 +1,7 @@
 //! Makes accounts that sign in with a password.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use wardgate_store::{StoreError, Tx};
 
@@ -10,14 +11,18 @@ use super::store::NewHash;
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit, Entry};
 use crate::features::limits::{Limits, Route};
+use crate::features::links::{self, Links, NewLink, Purpose, Receiver};
+use crate::features::outbox::{LetterKind, Outbox};
 use crate::features::roles::{self, Authority, BuiltinRole, Caller, Roles};
 use crate::features::users::{self, NewUser, User, UserFilter, check_name};
+use crate::kernel::email::Email;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{TenantId, UserId};
 use crate::kernel::page::{PageRequest, Position};
 use crate::kernel::source::Source;
 use crate::kernel::tenant::CurrentTenant;
 use crate::kernel::time::Timestamp;
+use crate::ports::ephemeral::Limit;
 
 /// Who may register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,6 +30,9 @@ pub enum RegistrationMode {
     /// Everybody; a taken address is told, since without mail there is no other way.
     #[default]
     Open,
+    /// Everybody who proves their address: the answer is the same whether or not it is taken, and the mail tells. Nobody
+    /// signs in to an account whose address is not proven. Needs a mailer.
+    Verified,
     /// Nobody: operators make the accounts.
     Closed,
 }
@@ -35,7 +43,18 @@ pub struct Accounts {
     audit: Arc<Audit>,
     limits: Arc<Limits>,
     passwords: Arc<Passwords>,
+    outbox: Arc<Outbox>,
+    links: Arc<Links>,
     mode: RegistrationMode,
+}
+
+/// What became of a registration.
+#[derive(Debug, Clone)]
+pub enum Registered {
+    /// There is an account.
+    Account(Box<Account>),
+    /// The mail tells whether there is one.
+    Mailed,
 }
 
 /// An account, hashed and ready to be written.
@@ -67,6 +86,41 @@ impl PreparedAccount {
     pub(crate) fn user_id(&self) -> UserId {
         self.user.id
     }
+}
+
+/// An account that a stranger asks for, and what is mailed to whom it concerns.
+struct Registration {
+    account: PreparedAccount,
+    /// Asks the owner of the address to prove it.
+    verify: NewLink,
+    /// Tells the owner of an address that is taken.
+    taken: NewLink,
+    repeated: Entry,
+}
+
+/// Mails sent to one address for one reason, an hour: whoever asks for more fills a stranger's mailbox.
+pub(crate) const MAILS_PER_RECIPIENT: Limit =
+    Limit { name: "mail_recipient", requests: 5, window: Duration::from_secs(60 * 60) };
+
+/// Writes the account, or tells the owner of its address that somebody wanted one. Both cost about the same.
+async fn register_or_tell(tx: &mut Tx, registration: &Registration) -> Result<(), AuthError> {
+    let Registration { account, verify, taken, repeated } = registration;
+    let Some(owner) = users::find_for_sign_in(tx, account.user.email.normalized()).await? else {
+        let account = write(tx, account).await?;
+        return links::issue(tx, verify, Some(receiver(&account.user, 1))).await;
+    };
+    let version = service::version_of(tx, owner.id).await?;
+    // In place of the other branch's statements, each of which may be a way over the network.
+    for _ in 0..3 {
+        users::find(tx, owner.id).await?;
+    }
+    audit::record(tx, repeated).await?;
+    let receiver = owner.is_active().then(|| receiver(&owner, version));
+    links::issue(tx, taken, receiver).await
+}
+
+fn receiver(user: &User, password_version: i64) -> Receiver<'_> {
+    Receiver { user: user.id, password_version, to: &user.email }
 }
 
 /// Writes the account with its password, role and record; [`AuthError::EmailTaken`] if the address has one.
@@ -120,28 +174,87 @@ impl Accounts {
         audit: Arc<Audit>,
         limits: Arc<Limits>,
         passwords: Arc<Passwords>,
+        outbox: Arc<Outbox>,
+        links: Arc<Links>,
         mode: RegistrationMode,
     ) -> Self {
-        Self { env, audit, limits, passwords, mode }
+        Self { env, audit, limits, passwords, outbox, links, mode }
     }
 
-    /// Registers a stranger: an account with the role `user`, its address not proven.
+    /// Registers a stranger: an account with the role `user`, its address not proven. Where there is mail, one asks for
+    /// the proof.
     pub async fn register(
         &self,
         tenant: &CurrentTenant,
         new: NewUser,
         password: &str,
         source: &Source,
-    ) -> Result<Account, AuthError> {
-        if !tenant.registration_open.unwrap_or(self.mode == RegistrationMode::Open) {
+    ) -> Result<Registered, AuthError> {
+        if !tenant.registration_open.unwrap_or(self.mode != RegistrationMode::Closed) {
             return Err(AuthError::RegistrationClosed);
         }
         check_length_of(tenant, password, "password")?;
-        let tenant = tenant.id;
-        self.limits.admit(tenant, Route::Register, source).await?;
+        self.limits.admit(tenant.id, Route::Register, source).await?;
+        let email = new.email.clone();
+        let may_mail = match self.outbox.is_on() {
+            true => self.may_mail(tenant.id, &email, source).await,
+            false => Ok(()),
+        };
         let roles = FirstRoles::Builtin(BuiltinRole::User);
+        if self.mode == RegistrationMode::Verified {
+            may_mail?;
+            let account = self.prepare(new, password, roles, Actor::Anonymous, source).await?;
+            return self.register_verified(tenant, account, source).await;
+        }
         let account = self.prepare(new, password, roles, Actor::Anonymous, source).await?;
-        self.write(tenant, account).await
+        let verify = (self.outbox.is_on() && may_mail.is_ok())
+            .then(|| self.verification(tenant, &email, account.user.id, source))
+            .transpose()?;
+        self.write(tenant.id, account, verify).await.map(|account| Registered::Account(Box::new(account)))
+    }
+
+    /// The same answer whether or not the address is taken, after the same work (S-013).
+    async fn register_verified(
+        &self,
+        tenant: &CurrentTenant,
+        account: PreparedAccount,
+        source: &Source,
+    ) -> Result<Registered, AuthError> {
+        let email = account.user.email.clone();
+        let target = self.audit.identifier(email.normalized());
+        let repeated =
+            self.audit.refused(source, Actor::Anonymous, Action::RegistrationRepeated, target.clone());
+        let kind = LetterKind::RegisteredAlready;
+        let taken =
+            self.links.for_address(tenant, Purpose::ResetPassword, kind, &email, target.clone(), source)?;
+        let verify = self.verification(tenant, &email, target, source)?;
+        let registration = Arc::new(Registration { account, verify, taken, repeated });
+        // Of two at once for one address, the one that comes too late finds the other's account.
+        for _ in 0..2 {
+            let registration = Arc::clone(&registration);
+            let written = self.env.db.write(tenant.id.into(), registration, |tx, registration| {
+                Box::pin(async move { register_or_tell(tx, registration).await })
+            });
+            match written.await {
+                Err(AuthError::EmailTaken) => {}
+                written => return written.map(|()| Registered::Mailed),
+            }
+        }
+        Ok(Registered::Mailed)
+    }
+
+    fn verification(
+        &self,
+        tenant: &CurrentTenant,
+        email: &Email,
+        target: impl std::fmt::Display,
+        source: &Source,
+    ) -> Result<NewLink, AuthError> {
+        self.links.for_address(tenant, Purpose::VerifyEmail, LetterKind::VerifyEmail, email, target, source)
+    }
+
+    async fn may_mail(&self, tenant: TenantId, email: &Email, source: &Source) -> Result<(), AuthError> {
+        self.limits.take(tenant, MAILS_PER_RECIPIENT, email.normalized().as_bytes(), source).await
     }
 
     /// Makes an account with these roles, none of which go beyond the caller (S-105). Without a password nobody can
@@ -160,11 +273,50 @@ impl Accounts {
             Some(password) => self.prepare(new, password, roles, actor, source).await?,
             None => self.account(new, None, roles, Action::UserCreated, actor, source)?,
         };
-        self.write(tenant, account).await
+        self.write(tenant, account, None).await
     }
 
-    async fn write(&self, tenant: TenantId, account: PreparedAccount) -> Result<Account, AuthError> {
-        self.env.db.write(tenant.into(), account, |tx, account| Box::pin(write(tx, account))).await
+    /// As [`create`](Self::create) without a password; where there is mail, its owner gets one with a link that sets the
+    /// first.
+    pub async fn invite(
+        &self,
+        tenant: &CurrentTenant,
+        new: NewUser,
+        roles: Vec<String>,
+        caller: &Caller,
+    ) -> Result<Account, AuthError> {
+        if !self.outbox.is_on() {
+            return self.create(tenant.id, new, None, roles, caller).await;
+        }
+        let (actor, source) = (caller.actor, &caller.source);
+        let roles = FirstRoles::Chosen(roles, caller.authority.clone());
+        let account = self.account(new, None, roles, Action::UserCreated, actor, source)?;
+        let (email, id) = (account.user.email.clone(), account.user.id);
+        self.may_mail(tenant.id, &email, source).await?;
+        let (purpose, kind) = (Purpose::Invitation, LetterKind::Invitation);
+        let invitation = self.links.for_address(tenant, purpose, kind, &email, id, source)?;
+        self.write(tenant.id, account, Some(invitation)).await
+    }
+
+    async fn write(
+        &self,
+        tenant: TenantId,
+        account: PreparedAccount,
+        link: Option<NewLink>,
+    ) -> Result<Account, AuthError> {
+        self.env
+            .db
+            .write(tenant.into(), (account, link), |tx, (account, link)| {
+                Box::pin(async move {
+                    let version = i64::from(account.hash.is_some());
+                    let account = write(tx, account).await?;
+                    if let Some(link) = link {
+                        links::issue(tx, link, Some(receiver(&account.user, version))).await?;
+                    }
+                    Ok(account)
+                })
+            })
+            .await
     }
 
     /// The user with their roles, or [`AuthError::NotFound`].

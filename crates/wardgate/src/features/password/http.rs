@@ -2,12 +2,12 @@
 
 use axum::Extension;
 use axum::extract::State;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, StatusCode};
-use serde::Serialize;
 
 use crate::authn::{CurrentUser, Presented};
+use crate::features::password::Registered;
 use crate::features::users::{NewUser, UserView, check_name};
 use crate::gate::Wardgate;
 use crate::kernel::email::Email;
@@ -42,12 +42,17 @@ async fn register(
     tenant: CurrentTenant,
     Extension(source): Extension<Source>,
     Json(registration): Json<Registration>,
-) -> Result<(StatusCode, axum::Json<impl Serialize>), AuthError> {
+) -> Result<Response, AuthError> {
     let Registration { email, password, name } = registration;
     let email = email.ok_or(AuthError::InvalidFields(Vec::new()))?;
     let new = NewUser { email, name, email_verified: false };
-    let account = gate.accounts().register(&tenant, new, &password, &source).await?;
-    Ok((StatusCode::CREATED, axum::Json(UserView::new(&account.user, account.roles.names()))))
+    match gate.accounts().register(&tenant, new, &password, &source).await? {
+        Registered::Account(account) => {
+            let view = UserView::new(&account.user, account.roles.names());
+            Ok((StatusCode::CREATED, axum::Json(view)).into_response())
+        }
+        Registered::Mailed => Ok(StatusCode::ACCEPTED.into_response()),
+    }
 }
 
 struct PasswordChange {
@@ -110,6 +115,7 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
             operation("account", "Make an account")
                 .json(&texts(&["email", "password"], &["name"]))
                 .answers(201, "The user", &schema("User"))
+                .answers_empty(202, "Registration is by mail, which tells what comes next")
                 .refuses(&["registration_closed", "email_taken", "rate_limited", "busy", "unavailable"]),
         ),
         route(

@@ -6,11 +6,14 @@ mod model;
 mod service;
 mod store;
 
-pub use accounts::{Account, Accounts, RegistrationMode};
+pub use accounts::{Account, Accounts, Registered, RegistrationMode};
 pub(crate) use accounts::{
-    FirstRoles, ImportedAccount, PreparedAccount, write as write_account, write_imported,
+    FirstRoles, ImportedAccount, MAILS_PER_RECIPIENT, PreparedAccount, write as write_account, write_imported,
 };
 pub use model::{DeniedPasswords, PasswordPolicy};
 pub(crate) use model::{ForeignHash, Proof};
 pub use service::Passwords;
-pub(crate) use service::{PasswordSettings, Rehash, hash_of, still_proven, write_rehash};
+pub(crate) use service::{
+    PasswordSettings, PreparedPassword, Rehash, check_length_of, clear_unproven, hash_of, remove, replace,
+    still_proven, version_of, write_rehash,
+};

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::model::{MAX_CHARS, PasswordPolicy, Proof, check_length, check_strength};
 use super::store::{self, NewHash};
 use crate::environment::Environment;
+use crate::features::api_keys;
 use crate::features::audit::{self, Action, Actor, Audit, Entry};
 use crate::features::limits::{self, Attempt, Limits};
 use crate::features::sessions::{self, EndReason, NewCookie};
@@ -20,6 +21,7 @@ use crate::hashing::HashPool;
 use crate::kernel::email::{Email, normalize_identifier};
 use crate::kernel::error::{AuthError, FieldFault};
 use crate::kernel::ids::{SessionId, TenantId, UserId};
+use crate::kernel::language::Language;
 use crate::kernel::principal::Principal;
 use crate::kernel::source::Source;
 use crate::kernel::tenant::CurrentTenant;
@@ -30,6 +32,8 @@ use crate::kernel::time::Timestamp;
 pub(crate) struct PasswordSettings {
     pub(crate) scheme: Scheme,
     pub(crate) policy: PasswordPolicy,
+    /// Whether only accounts whose address is proven can be signed in to.
+    pub(crate) verified_only: bool,
 }
 
 /// The passwords of all tenants.
@@ -68,6 +72,37 @@ pub(crate) async fn write_rehash(tx: &mut Tx, user: UserId, rehash: &Rehash) -> 
 
 pub(super) async fn set(tx: &mut Tx, user: UserId, new: &NewHash, now: Timestamp) -> Result<(), StoreError> {
     store::set(tx, user, new, now).await
+}
+
+/// A checked and hashed password, for [`replace`].
+pub(crate) struct PreparedPassword(NewHash);
+
+/// The version of the user's password, 0 if there is none: it rises with every change.
+pub(crate) async fn version_of(tx: &mut Tx, user: UserId) -> Result<i64, StoreError> {
+    Ok(store::by_user(tx, user).await?.map_or(0, |stored| stored.version))
+}
+
+/// Gives the user this password, whatever they had before; every session of theirs ends.
+pub(crate) async fn replace(
+    tx: &mut Tx,
+    user: UserId,
+    password: &PreparedPassword,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    store::set(tx, user, &password.0, now).await?;
+    end_others(tx, user, now, None).await
+}
+
+/// Leaves the account without a password: nobody can sign in by one until another is set.
+pub(crate) async fn remove(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
+    store::remove(tx, user).await
+}
+
+/// Ends what whoever made the account, with an address that was not proven to be theirs, could go on with: sessions
+/// and API keys. The caller replaces or removes the password (S-128).
+pub(crate) async fn clear_unproven(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(), StoreError> {
+    sessions::end_all_of(tx, user, now, EndReason::AddressProven, None).await?;
+    api_keys::end_all_of(tx, user.into()).await.map(drop)
 }
 
 /// The user's stored hash, to be exported.
@@ -113,7 +148,10 @@ impl Passwords {
         let stored: Arc<str> = candidate.hash.as_deref().map_or_else(|| Arc::clone(&self.decoy), Arc::from);
         let checked = self.check(Password::new(typed), Arc::clone(&stored), source).await?;
         let proven = checked.verdict == Verdict::Match && candidate.hash.is_some();
-        match candidate.user.filter(|user| proven && user.is_active()) {
+        let may_sign_in = |user: &User| {
+            user.is_active() && (user.email_verified_at.is_some() || !self.settings.verified_only)
+        };
+        match candidate.user.filter(|user| proven && may_sign_in(user)) {
             Some(user) => {
                 let rehash = checked.rehash.map(|new| Rehash { old: stored.to_string(), new });
                 Ok((Proof::new(user.id, candidate.version), rehash))
@@ -254,7 +292,7 @@ impl Passwords {
 
     fn own_source(&self) -> Source {
         let request_id = crate::kernel::ids::RequestId::new(self.env.now(), self.env.random());
-        Source { address: None, user_agent: None, request_id }
+        Source { address: None, user_agent: None, language: Language::default(), request_id }
     }
 
     fn costs(&self) -> std::sync::MutexGuard<'_, HashMap<String, Duration>> {
@@ -279,6 +317,17 @@ impl Passwords {
             hash(&password, &settings.scheme, &env, workspace)
         };
         self.pool.run(source.fairness_key(), work).await?
+    }
+
+    /// As [`hash_new`](Self::hash_new), for a route that calls the field `new_password`.
+    pub(crate) async fn prepare(
+        &self,
+        typed: &str,
+        email: &Email,
+        source: &Source,
+    ) -> Result<PreparedPassword, AuthError> {
+        let hash = self.hash_new(typed, email, source).await;
+        hash.map(PreparedPassword).map_err(|error| rename(error, "new_password"))
     }
 
     /// Changes the principal's password: the current one must be right; every other session ends (S-006).
@@ -411,7 +460,7 @@ impl Passwords {
 }
 
 /// Refuses a password that is shorter than the tenant asks for; what the configuration asks for is looked at later.
-pub(super) fn check_length_of(
+pub(crate) fn check_length_of(
     tenant: &CurrentTenant,
     password: &str,
     field: &'static str,

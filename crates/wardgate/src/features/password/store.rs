@@ -20,6 +20,7 @@ const CHANGE: Sql = sql!(
     "UPDATE passwords SET hash = $4, scheme = $5, version = version + 1, changed_at = $6 \
      WHERE tenant_id = $1 AND user_id = $2 AND version = $3"
 );
+const REMOVE: Sql = sql!("DELETE FROM passwords WHERE tenant_id = $1 AND user_id = $2");
 const REHASH: Sql =
     sql!("UPDATE passwords SET hash = $4, scheme = $5 WHERE tenant_id = $1 AND user_id = $2 AND hash = $3");
 
@@ -81,4 +82,9 @@ pub(super) async fn change(
 /// Replaces the hash of an unchanged password by one of another scheme; says whether this call did it.
 pub(super) async fn rehash(tx: &mut Tx, user: UserId, old: &str, new: &NewHash) -> Result<bool, StoreError> {
     Ok(tx.exec(REHASH, &params![user, old, new.hash, new.scheme]).await? == 1)
+}
+
+/// Leaves the account without a password.
+pub(super) async fn remove(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
+    tx.exec(REMOVE, &params![user]).await.map(drop)
 }

@@ -29,6 +29,7 @@ pub struct UnknownRole(pub String);
 const USER: &[&str] = &[
     "api_keys:read",
     "api_keys:write",
+    "email:write",
     "organizations:read",
     "organizations:write",
     "password:write",
@@ -41,6 +42,7 @@ const ADMIN: &[&str] = &[
     "api_keys:read",
     "api_keys:write",
     "audit:read",
+    "email:write",
     "keys:read",
     "keys:write",
     "organizations:read",
@@ -61,6 +63,7 @@ const SUPERADMIN: &[&str] = &[
     "api_keys:read",
     "api_keys:write",
     "audit:read",
+    "email:write",
     "keys:read",
     "keys:write",
     "organizations:read",
@@ -122,7 +125,9 @@ impl BuiltinRole {
     /// What it is for.
     pub(crate) fn description(self) -> &'static str {
         match self {
-            Self::User => "Everybody with an account: the own profile, password, sessions and API keys",
+            Self::User => {
+                "Everybody with an account: the own profile, address, password, sessions and API keys"
+            }
             Self::Admin => "Over one tenant, and over every resource of the application",
             Self::Superadmin => "Over all tenants",
         }

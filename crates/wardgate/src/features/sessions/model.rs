@@ -19,6 +19,8 @@ pub(crate) enum EndReason {
     UserDisabled,
     /// An administrator ended it.
     EndedByAdmin,
+    /// Somebody proved the address of an account whose address nobody had proven (S-128).
+    AddressProven,
     /// Its owner may do more since, and a browser has to sign in anew for that (S-049).
     RightsRose,
     /// Its owner opened more browser sessions than one may have.
@@ -33,6 +35,7 @@ impl EndReason {
             Self::PasswordChanged => "password_changed",
             Self::UserDisabled => "user_disabled",
             Self::EndedByAdmin => "ended_by_admin",
+            Self::AddressProven => "address_proven",
             Self::RightsRose => "rights_rose",
             Self::TooMany => "too_many",
         }

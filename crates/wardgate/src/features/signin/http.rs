@@ -80,7 +80,7 @@ async fn open_session(
     }
     // Two cookies of the name are no reason to keep somebody out; the new one takes the place of either.
     let held = cookie(&headers, &gate.cookie().name(&tenant.slug)).ok().flatten();
-    let signed_in = gate.signin().browser_with_password(tenant.id, &email, &password, held, &source).await?;
+    let signed_in = gate.signin().browser_with_password(&tenant, &email, &password, held, &source).await?;
     let set = [(SET_COOKIE, gate.cookie().set(&tenant.slug, &signed_in))];
     Ok((set, axum::Json(json!({ "message": "Logged in" }))))
 }

@@ -1,6 +1,7 @@
 //! The flow of signing in. Proving who one is belongs to the strategies, so far the password's.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use wardgate_crypto::Digest;
 use wardgate_store::Tx;
@@ -9,16 +10,26 @@ use zeroize::Zeroizing;
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit};
 use crate::features::limits::{self, Attempt, Limits};
-use crate::features::password::{Passwords, Proof, Rehash, still_proven, write_rehash};
+use crate::features::links::{self, Links, MailedToken, Purpose};
+use crate::features::outbox::{self, Letter, LetterKind};
+use crate::features::password::{
+    self, Passwords, Proof, Rehash, clear_unproven, still_proven, version_of, write_rehash,
+};
 use crate::features::roles::{self, Scope};
 use crate::features::sessions::{self, BrowserSessions, EndReason, NewCookie, NewSession, Sessions};
 use crate::features::tokens::{self, FIRST_PARTY, FirstToken, Grant, TokenPair, Tokens};
+use crate::features::users::{self, User};
 use crate::kernel::email::normalize_identifier;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{SessionId, TenantId};
 use crate::kernel::source::Source;
 use crate::kernel::tenant::CurrentTenant;
 use crate::kernel::time::Timestamp;
+use crate::ports::ephemeral::Limit;
+
+/// Notices of new places to one owner, an hour.
+const NOTICES_PER_RECIPIENT: Limit =
+    Limit { name: "notice_recipient", requests: 5, window: Duration::from_secs(60 * 60) };
 
 /// The sign-in flow.
 pub struct SignIn {
@@ -27,14 +38,32 @@ pub struct SignIn {
     limits: Arc<Limits>,
     passwords: Arc<Passwords>,
     tokens: Arc<Tokens>,
+    links: Arc<Links>,
     browsers: BrowserSessions,
 }
 
+/// How somebody proved, or is about to prove, who they are.
+enum Proven {
+    /// By a password that was looked at.
+    Password(Box<ByPassword>),
+    /// By a link from a mail, which the transaction uses up.
+    Link(ByLink),
+}
+
 /// What came of looking at the password.
-struct Proven {
+struct ByPassword {
     proof: Proof,
     attempt: Attempt,
     rehash: Option<Rehash>,
+    /// Told to the owner if nobody signed in from here before.
+    notice: Option<Letter>,
+}
+
+/// A magic link's token, and what the browser holds that presents it.
+struct ByLink {
+    token: MailedToken,
+    browser: Option<String>,
+    links: Arc<Links>,
 }
 
 /// What the one transaction of a sign-in needs.
@@ -71,9 +100,10 @@ impl SignIn {
         limits: Arc<Limits>,
         passwords: Arc<Passwords>,
         tokens: Arc<Tokens>,
+        links: Arc<Links>,
         browsers: BrowserSessions,
     ) -> Self {
-        Self { env, audit, limits, passwords, tokens, browsers }
+        Self { env, audit, limits, passwords, tokens, links, browsers }
     }
 
     /// Signs in with a password: [`AuthError::IncorrectCredentials`] for every cause that has to do with the
@@ -87,7 +117,41 @@ impl SignIn {
         scope: Option<&str>,
         source: &Source,
     ) -> Result<TokenPair, AuthError> {
-        let proven = self.prove(tenant.id, identifier, password, source).await?;
+        let proven = self.prove(tenant, identifier, password, source).await?;
+        self.tokens_for(tenant, proven, scope, source).await
+    }
+
+    /// Signs in by the token of a magic link; [`AuthError::InvalidToken`] for every cause. `browser` is what the browser
+    /// holds since it asked for the link: another's cannot use it (S-115), nor use it up.
+    pub(crate) async fn with_magic_link(
+        &self,
+        tenant: &CurrentTenant,
+        token: &str,
+        browser: Option<&str>,
+        source: &Source,
+    ) -> Result<TokenPair, AuthError> {
+        self.limits.admit_token(tenant.id, source)?;
+        let signed_in = match Links::read(token) {
+            Some(token) => {
+                let (browser, links) = (browser.map(str::to_owned), Arc::clone(&self.links));
+                let proven = Proven::Link(ByLink { token, browser, links });
+                self.tokens_for(tenant, proven, None, source).await
+            }
+            None => Err(AuthError::InvalidToken),
+        };
+        if matches!(signed_in, Err(AuthError::InvalidToken)) {
+            self.limits.note_bad_token(tenant.id, "magic_link", source);
+        }
+        signed_in
+    }
+
+    async fn tokens_for(
+        &self,
+        tenant: &CurrentTenant,
+        proven: Proven,
+        scope: Option<&str>,
+        source: &Source,
+    ) -> Result<TokenPair, AuthError> {
         let first = self.tokens.first_token();
         let refresh_token = first.reveal();
         let ends_at = self.tokens.first_end(self.env.now());
@@ -103,7 +167,7 @@ impl SignIn {
     /// `replaces` is the value of the cookie that the browser holds so far: its session ends.
     pub async fn browser_with_password(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         identifier: &str,
         password: &str,
         replaces: Option<&str>,
@@ -115,33 +179,63 @@ impl SignIn {
         let carrier = Carrier::Cookie(cookie, replaces.and_then(Sessions::digest_of));
         let now = self.env.now();
         let opening = self.opening(proven, None, carrier, self.browsers.end_of(now, now), source);
-        self.open(tenant, opening, source).await.map(|_| value)
+        self.open(tenant.id, opening, source).await.map(|_| value)
     }
 
     async fn prove(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         identifier: &str,
         password: &str,
         source: &Source,
     ) -> Result<Proven, AuthError> {
-        let attempt = self.limits.admit_sign_in(tenant, &normalize_identifier(identifier), source).await?;
-        let (proof, rehash) = self.passwords.prove(tenant, identifier, password, &attempt, source).await?;
-        Ok(Proven { proof, attempt, rehash })
+        let normalized = normalize_identifier(identifier);
+        let attempt = self.limits.admit_sign_in(tenant.id, &normalized, source).await?;
+        let (proof, rehash) = self.passwords.prove(tenant.id, identifier, password, &attempt, source).await?;
+        let notice = match self.links.outbox().is_on() && attempt.may_be_new_source() {
+            true => self.notice(tenant, &proof, &normalized, source).await?,
+            false => None,
+        };
+        Ok(Proven::Password(Box::new(ByPassword { proof, attempt, rehash, notice })))
+    }
+
+    /// What the owner is told of a sign-in from a new place, unless they were told often enough.
+    async fn notice(
+        &self,
+        tenant: &CurrentTenant,
+        proof: &Proof,
+        normalized: &str,
+        source: &Source,
+    ) -> Result<Option<Letter>, AuthError> {
+        if self.limits.take(tenant.id, NOTICES_PER_RECIPIENT, normalized.as_bytes(), source).await.is_err() {
+            return Ok(None);
+        }
+        let kind = LetterKind::NewDevice {
+            address: source.address_text().unwrap_or_default(),
+            device: source.user_agent.clone().unwrap_or_default(),
+            at: self.env.now(),
+        };
+        self.links.outbox().letter(tenant, kind, proof.subject(), None, source.language).map(Some)
     }
 
     async fn open(&self, tenant: TenantId, opening: Opening, source: &Source) -> Result<Opened, AuthError> {
-        let subject = opening.proven.proof.subject();
+        let subject = match &opening.proven {
+            Proven::Password(proven) => Some(proven.proof.subject()),
+            Proven::Link(_) => None,
+        };
         let opened =
             self.env.db.write(tenant.into(), opening, |tx, opening| Box::pin(open(tx, opening))).await;
-        match opened {
-            Err(refusal @ (AuthError::IncorrectCredentials | AuthError::InvalidScope(_))) => {
+        match (opened, subject) {
+            (
+                Err(refusal @ (AuthError::IncorrectCredentials | AuthError::InvalidScope(_))),
+                Some(subject),
+            ) => {
                 // The password was right: somebody who tries stolen ones this way must leave a trace.
                 let entry = self.audit.refused(source, Actor::Anonymous, Action::SignIn, subject);
                 self.audit.record_alone(tenant, entry).await?;
                 Err(refusal)
             }
-            opened => opened,
+            (opened, _) => opened,
         }
     }
 
@@ -169,18 +263,11 @@ impl SignIn {
 }
 
 async fn open(tx: &mut Tx, opening: &Opening) -> Result<Opened, AuthError> {
-    let Opening { proven: Proven { proof, attempt, rehash }, source, audit, now, .. } = opening;
-    let user = still_proven(tx, proof).await?.ok_or(AuthError::IncorrectCredentials)?;
-    if let Some(asked) = &opening.scope {
-        let roles = roles::of(tx, user.id.into()).await?;
-        Scope::granted(asked, |permission| roles.allow(permission)).map_err(AuthError::InvalidScope)?;
-    }
-    limits::note_success(tx, attempt, *now).await?;
-    if let Some(rehash) = rehash
-        && write_rehash(tx, user.id, rehash).await?
-    {
-        audit::record(tx, &audit.done(source, Actor::System, Action::PasswordRehashed, user.id)).await?;
-    }
+    let Opening { source, audit, now, .. } = opening;
+    let user = match &opening.proven {
+        Proven::Password(proven) => by_password(tx, opening, proven).await?,
+        Proven::Link(proven) => by_link(tx, opening, proven).await?,
+    };
     let new = NewSession {
         id: opening.session,
         user: user.id,
@@ -207,4 +294,53 @@ async fn open(tx: &mut Tx, opening: &Opening) -> Result<Opened, AuthError> {
             Ok(Opened::Browser)
         }
     }
+}
+
+async fn by_password(tx: &mut Tx, opening: &Opening, proven: &ByPassword) -> Result<User, AuthError> {
+    let (ByPassword { proof, attempt, rehash, notice }, Opening { source, audit, now, .. }) =
+        (proven, opening);
+    let user = still_proven(tx, proof).await?.ok_or(AuthError::IncorrectCredentials)?;
+    if let Some(asked) = &opening.scope {
+        let roles = roles::of(tx, user.id.into()).await?;
+        Scope::granted(asked, |permission| roles.allow(permission)).map_err(AuthError::InvalidScope)?;
+    }
+    // An address that was not proven may be a stranger's, who need not hear of it.
+    if let Some(notice) = notice
+        && user.email_verified_at.is_some()
+        && limits::is_from_new_source(tx, attempt).await?
+    {
+        outbox::post(tx, notice, Some(&user.email)).await?;
+    }
+    limits::note_success(tx, attempt, *now).await?;
+    if let Some(rehash) = rehash
+        && write_rehash(tx, user.id, rehash).await?
+    {
+        audit::record(tx, &audit.done(source, Actor::System, Action::PasswordRehashed, user.id)).await?;
+    }
+    Ok(user)
+}
+
+/// Uses the link up. Whoever reads the mail of an address that nobody had proven is its owner, and whoever made the
+/// account may be somebody else: what they left is gone (S-128).
+async fn by_link(tx: &mut Tx, opening: &Opening, proven: &ByLink) -> Result<User, AuthError> {
+    let (ByLink { token, browser, links }, Opening { source, audit, now, .. }) = (proven, opening);
+    let found = links::find(tx, *token, *now).await?.ok_or(AuthError::InvalidToken)?;
+    users::lock(tx, found.user).await?;
+    let link = links::take(tx, *token, *now).await?.ok_or(AuthError::InvalidToken)?;
+    let user = users::find(tx, link.user).await?.filter(User::is_active).ok_or(AuthError::InvalidToken)?;
+    let version = version_of(tx, user.id).await?;
+    let is_good = link.purpose == Purpose::MagicLink
+        && Links::is_same_browser(&link, browser.as_deref())
+        && links.fits(&link, user.id, &user.email, version);
+    if !is_good {
+        return Err(AuthError::InvalidToken);
+    }
+    if users::verify_email(tx, user.id, *now).await? {
+        clear_unproven(tx, user.id, *now).await?;
+        password::remove(tx, user.id).await?;
+        let actor = Actor::User(user.id);
+        audit::record(tx, &audit.done(source, actor, Action::EmailVerified, user.id)).await?;
+        audit::record(tx, &audit.done(source, actor, Action::UnprovenAccountCleared, user.id)).await?;
+    }
+    Ok(user)
 }

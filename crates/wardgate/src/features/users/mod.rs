@@ -8,6 +8,6 @@ pub(crate) use model::check_name;
 pub use model::{NewUser, User, UserFilter, UserView};
 pub use service::Users;
 pub(crate) use service::{
-    delete, disable, enable, find, find_all, find_for_sign_in, forget, insert, insert_if_free, list, lock,
-    rename,
+    change_email, delete, disable, enable, find, find_all, find_for_sign_in, forget, insert, insert_if_free,
+    list, lock, rename, verify_email,
 };

@@ -9,7 +9,7 @@ use super::model::{User, UserFilter, check_name};
 use super::store;
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit};
-use crate::kernel::email::normalize_identifier;
+use crate::kernel::email::{Email, normalize_identifier};
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{TenantId, UserId};
 use crate::kernel::page::PageRequest;
@@ -65,12 +65,31 @@ pub(crate) async fn rename(tx: &mut Tx, id: UserId, name: Option<&str>) -> Resul
 
 /// Makes the account; [`AuthError::EmailTaken`] if the address has one.
 pub(crate) async fn insert(tx: &mut Tx, user: &User) -> Result<(), AuthError> {
-    store::insert(tx, user).await.map_err(|error| match error {
+    store::insert(tx, user).await.map_err(taken)
+}
+
+/// Notes that the address was proven just now; says whether it had not been before.
+pub(crate) async fn verify_email(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<bool, StoreError> {
+    store::verify(tx, id, now).await
+}
+
+/// Gives the account an address that was proven just now; [`AuthError::EmailTaken`] if it is another's.
+pub(crate) async fn change_email(
+    tx: &mut Tx,
+    id: UserId,
+    email: &Email,
+    now: Timestamp,
+) -> Result<bool, AuthError> {
+    store::change_email(tx, id, email, now).await.map_err(taken)
+}
+
+fn taken(error: StoreError) -> AuthError {
+    match error {
         StoreError::Constraint(constraint) if constraint.is("users", &["email_normalized"]) => {
             AuthError::EmailTaken
         }
         other => other.into(),
-    })
+    }
 }
 
 /// Makes the account unless its address has one; says whether this call did it. The transaction goes on either way.

@@ -42,6 +42,12 @@ const INSERT_IF_FREE: Sql = sql!(
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING"
 );
 const RENAME: Sql = sql!("UPDATE users SET name = $3 WHERE tenant_id = $1 AND id = $2");
+const VERIFY: Sql = sql!(
+    "UPDATE users SET email_verified_at = $3 WHERE tenant_id = $1 AND id = $2 AND email_verified_at IS NULL"
+);
+const CHANGE_EMAIL: Sql = sql!(
+    "UPDATE users SET email = $3, email_normalized = $4, email_verified_at = $5 WHERE tenant_id = $1 AND id = $2"
+);
 const DISABLE: Sql =
     sql!("UPDATE users SET disabled_at = $3 WHERE tenant_id = $1 AND id = $2 AND disabled_at IS NULL");
 const ENABLE: Sql =
@@ -107,6 +113,21 @@ pub(super) async fn insert_if_free(tx: &mut Tx, user: &User) -> Result<bool, Sto
 /// `false` if there is no such user.
 pub(super) async fn rename(tx: &mut Tx, id: UserId, name: Option<&str>) -> Result<bool, StoreError> {
     Ok(tx.exec(RENAME, &params![id, name]).await? == 1)
+}
+
+/// Says whether this call did it: `false` if the address was proven before.
+pub(super) async fn verify(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<bool, StoreError> {
+    Ok(tx.exec(VERIFY, &params![id, now]).await? == 1)
+}
+
+/// `Constraint` on `users.email_normalized` when another has the address.
+pub(super) async fn change_email(
+    tx: &mut Tx,
+    id: UserId,
+    email: &Email,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    Ok(tx.exec(CHANGE_EMAIL, &params![id, email.as_str(), email.normalized(), now]).await? == 1)
 }
 
 /// Says whether this call did it: `false` if there is no such user or it was disabled already.

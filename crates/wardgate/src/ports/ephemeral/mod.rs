@@ -6,16 +6,13 @@ mod memory;
 #[cfg(feature = "redis")]
 mod redis;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
 pub(crate) use memory::Memory;
 #[cfg(feature = "redis")]
 pub(crate) use redis::{Redis, check_url};
 
-/// A future in a box, so that the port stays object-safe.
-pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+use super::BoxFuture;
 
 /// How much is let through: never more than `requests` in any `window`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use wardgate::{
     AuthError, BuildError, Builder, Clock, DbOptions, Durability, HashPoolSettings, MIGRATIONS, ManualClock,
-    MasterKey, RateLimits, SeededRng, TenantId, Timestamp, UserChange, UserId, Wardgate,
+    MasterKey, RateLimits, RecordingMailer, SeededRng, TenantId, Timestamp, UserChange, UserId, Wardgate,
 };
 use wardgate_store::testing::Scratch;
 
@@ -60,6 +60,13 @@ impl TestGate {
     pub async fn try_settings(settings: impl FnOnce(Builder) -> Builder) -> Result<Wardgate, BuildError> {
         let scratch = Scratch::from_env(MIGRATIONS).await.unwrap();
         settings(builder(&scratch, &Arc::new(ManualClock::at(START)), 3)).build().await
+    }
+
+    /// A gate whose mails are kept for the test to read.
+    pub async fn with_mail(settings: impl FnOnce(Builder) -> Builder) -> (Self, Arc<RecordingMailer>) {
+        let mailer = Arc::new(RecordingMailer::default());
+        let given = Arc::clone(&mailer);
+        (Self::with(|builder| settings(builder.mailer(given))).await, mailer)
     }
 
     async fn on(

@@ -1,0 +1,178 @@
+//! What a mailed link is for, and how long it is good.
+
+use std::time::Duration;
+
+use crate::kernel::email::Email;
+use crate::kernel::ids::UserId;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What a mailed link is for. One for another purpose is worth nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Proving the address of an account.
+    VerifyEmail,
+    /// Proving the address that an account is to have.
+    ChangeEmail,
+    /// Setting another password.
+    ResetPassword,
+    /// Signing in.
+    MagicLink,
+    /// Setting the first password of an account that an administrator made.
+    Invitation,
+}
+
+impl Purpose {
+    /// The word for it in the table.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "verify_email",
+            Self::ChangeEmail => "change_email",
+            Self::ResetPassword => "reset_password",
+            Self::MagicLink => "magic_link",
+            Self::Invitation => "invitation",
+        }
+    }
+
+    pub(super) fn from_word(word: &str) -> Option<Self> {
+        let all =
+            [Self::VerifyEmail, Self::ChangeEmail, Self::ResetPassword, Self::MagicLink, Self::Invitation];
+        all.into_iter().find(|purpose| purpose.as_str() == word)
+    }
+
+    /// How long a link is good (S-126). An invitation waits for somebody who did not ask for it.
+    pub(crate) fn life(self) -> Duration {
+        match self {
+            Self::MagicLink => 15 * MINUTE,
+            Self::Invitation => 72 * 60 * MINUTE,
+            Self::VerifyEmail | Self::ChangeEmail | Self::ResetPassword => 60 * MINUTE,
+        }
+    }
+
+    /// Whether a link of it dies with the password that the account had when it was made. Proving an address gives no
+    /// access, so it need not.
+    pub(super) fn dies_with_password(self) -> bool {
+        self != Self::VerifyEmail
+    }
+}
+
+/// Where the links in mails lead; the token follows as `#token=…`, a fragment, which no access log has.
+///
+/// For the tenant `default`; what is mailed for another leads to the built-in pages at its own address. What is `None`
+/// leads to the page that Wardgate brings along, below `base`. Never taken from a request (S-125).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LinkUrls {
+    /// What the built-in pages lie below; the issuer if it is not set.
+    pub base: Option<String>,
+    /// The page that sends the token to `POST /auth/email/verify`.
+    pub verify: Option<String>,
+    /// The page that asks for a password and sends both to `POST /auth/password/reset`.
+    pub reset: Option<String>,
+    /// The page that sends the token to `POST /auth/magic-link/redeem`.
+    pub magic_link: Option<String>,
+    /// As `reset`, for invitations.
+    pub invitation: Option<String>,
+}
+
+impl LinkUrls {
+    /// The link with its token.
+    pub(super) fn link(&self, purpose: Purpose, issuer: &str, token: &str) -> String {
+        let (own, path) = match purpose {
+            Purpose::VerifyEmail | Purpose::ChangeEmail => (&self.verify, "/auth/email/verify"),
+            Purpose::ResetPassword => (&self.reset, "/auth/password/reset"),
+            Purpose::MagicLink => (&self.magic_link, "/auth/magic-link/redeem"),
+            Purpose::Invitation => (&self.invitation, "/auth/password/reset"),
+        };
+        match own {
+            Some(url) => format!("{url}#token={token}"),
+            None => {
+                let base = self.base.as_deref().unwrap_or(issuer).trim_end_matches('/');
+                format!("{base}{path}#token={token}")
+            }
+        }
+    }
+
+    /// What readers know the service by: the host that the links lead to.
+    pub(crate) fn service(&self, issuer: &str) -> String {
+        let url = self.base.as_deref().unwrap_or(issuer);
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        rest.split(['/', '?', '#']).next().unwrap_or_default().to_owned()
+    }
+
+    /// What is wrong with them.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let urls = [
+            ("base", &self.base),
+            ("verify", &self.verify),
+            ("reset", &self.reset),
+            ("magic_link", &self.magic_link),
+            ("invitation", &self.invitation),
+        ];
+        let wrong = urls.into_iter().filter(|(_, url)| url.as_deref().is_some_and(|url| !is_page(url)));
+        wrong
+            .map(|(name, _)| format!("link_urls.{name}: must be an http or https URL without a fragment"))
+            .collect()
+    }
+}
+
+fn is_page(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '#' | '"' | '<' | '>' | '\\');
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && rest.chars().all(is_plain))
+}
+
+/// A link as the table has it; who presents its token has read the mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub(crate) purpose: Purpose,
+    pub(super) slot: wardgate_crypto::Digest,
+    pub(crate) user: UserId,
+    pub(super) password_version: i64,
+    /// The digest of what the one browser that may use it holds.
+    pub(crate) browser: Option<wardgate_crypto::Digest>,
+    /// The address that is proven, where it is not the account's.
+    pub(crate) new_email: Option<Email>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_lead_where_they_are_told_and_carry_the_token_in_the_fragment() {
+        // S-125
+        let issuer = "https://auth.example.com/base/";
+        let own = LinkUrls::default();
+        assert_eq!(
+            own.link(Purpose::VerifyEmail, issuer, "t"),
+            "https://auth.example.com/base/auth/email/verify#token=t"
+        );
+        assert_eq!(own.service(issuer), "auth.example.com");
+        let urls = LinkUrls {
+            base: Some("https://app.example.com".to_owned()),
+            reset: Some("https://app.example.com/reset?lang=de".to_owned()),
+            ..LinkUrls::default()
+        };
+        assert_eq!(
+            urls.link(Purpose::ResetPassword, issuer, "t"),
+            "https://app.example.com/reset?lang=de#token=t"
+        );
+        assert_eq!(
+            urls.link(Purpose::Invitation, issuer, "t"),
+            "https://app.example.com/auth/password/reset#token=t"
+        );
+        assert_eq!(urls.service(issuer), "app.example.com");
+    }
+
+    #[test]
+    fn what_is_no_page_is_refused() {
+        for wrong in
+            ["", "app.example.com", "ftp://x", "javascript:alert(1)", "https://", "https:///x", "https://x#y"]
+        {
+            let urls = LinkUrls { verify: Some(wrong.to_owned()), ..LinkUrls::default() };
+            assert_eq!(urls.faults().len(), 1, "{wrong}");
+        }
+        let urls = LinkUrls { verify: Some("http://localhost:3000/x?y=z".to_owned()), ..LinkUrls::default() };
+        assert!(urls.faults().is_empty());
+    }
+}

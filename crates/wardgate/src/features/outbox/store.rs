@@ -1,0 +1,93 @@
+//! SQL of `outbox`.
+
+use wardgate_store::{GlobalSql, GlobalTx, Sql, StoreError, Tx, from_row, global_sql, params, sql};
+
+use crate::kernel::ids::{MailId, TenantId};
+use crate::kernel::time::Timestamp;
+
+const INSERT: Sql = sql!(
+    "INSERT INTO outbox (tenant_id, id, kind, target, sealed, attempts, due_at, keep_until, created_at) \
+     VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $6)"
+);
+const DUE: Sql = sql!(
+    "SELECT tenant_id, id, kind, target, sealed, attempts, due_at, keep_until FROM outbox \
+     WHERE tenant_id = $1 AND due_at <= $2 ORDER BY due_at LIMIT $3"
+);
+const TENANTS: GlobalSql = global_sql!("SELECT DISTINCT tenant_id FROM outbox WHERE due_at <= $1 LIMIT 1000");
+const FORGET: Sql = sql!(
+    "DELETE FROM outbox WHERE tenant_id = $1 AND id IN (SELECT id FROM outbox WHERE tenant_id = $1 LIMIT $2)"
+);
+const CLAIM: Sql = sql!(
+    "UPDATE outbox SET due_at = $4, attempts = attempts + 1 WHERE tenant_id = $1 AND id = $2 AND due_at = $3"
+);
+const POSTPONE: Sql = sql!("UPDATE outbox SET due_at = $4 WHERE tenant_id = $1 AND id = $2 AND due_at = $3");
+const REMOVE: Sql = sql!("DELETE FROM outbox WHERE tenant_id = $1 AND id = $2 AND due_at = $3");
+
+/// A mail as it waits.
+pub(super) struct Waiting {
+    pub(super) id: MailId,
+    pub(super) kind: String,
+    pub(super) target: String,
+    pub(super) sealed: Vec<u8>,
+    pub(super) attempts: i64,
+    pub(super) due_at: Timestamp,
+    pub(super) keep_until: Timestamp,
+}
+
+from_row!(Waiting { id, kind, target, sealed, attempts, due_at, keep_until });
+
+/// A mail about to wait.
+pub(super) struct NewMail<'a> {
+    pub(super) id: MailId,
+    pub(super) kind: &'a str,
+    pub(super) target: &'a str,
+    pub(super) sealed: &'a [u8],
+    pub(super) now: Timestamp,
+    pub(super) keep_until: Timestamp,
+}
+
+pub(super) async fn insert(tx: &mut Tx, mail: &NewMail<'_>) -> Result<(), StoreError> {
+    let NewMail { id, kind, target, sealed, now, keep_until } = mail;
+    tx.exec(INSERT, &params![*id, *kind, *target, *sealed, *now, *keep_until]).await.map(drop)
+}
+
+/// Up to `limit` of those due, the longest due first.
+pub(super) async fn due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<Waiting>, StoreError> {
+    tx.all(DUE, &params![now, limit]).await
+}
+
+/// The tenants that have mails due.
+pub(super) async fn tenants(tx: &mut GlobalTx, now: Timestamp) -> Result<Vec<TenantId>, StoreError> {
+    let rows: Vec<(TenantId,)> = tx.all(TENANTS, &params![now]).await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Removes up to `limit` rows of the tenant, as when it goes; how many.
+pub(super) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    tx.exec(FORGET, &params![limit]).await
+}
+
+/// Takes the mail until `until` if nobody did since it was `seen`; says whether this call did it.
+pub(super) async fn claim(
+    tx: &mut Tx,
+    id: MailId,
+    seen: Timestamp,
+    until: Timestamp,
+) -> Result<bool, StoreError> {
+    Ok(tx.exec(CLAIM, &params![id, seen, until]).await? == 1)
+}
+
+/// Makes a mail that is still this call's due at `due_at`.
+pub(super) async fn postpone(
+    tx: &mut Tx,
+    id: MailId,
+    seen: Timestamp,
+    due_at: Timestamp,
+) -> Result<bool, StoreError> {
+    Ok(tx.exec(POSTPONE, &params![id, seen, due_at]).await? == 1)
+}
+
+/// Removes a mail that is still this call's; says whether this call did it.
+pub(super) async fn remove(tx: &mut Tx, id: MailId, seen: Timestamp) -> Result<bool, StoreError> {
+    Ok(tx.exec(REMOVE, &params![id, seen]).await? == 1)
+}

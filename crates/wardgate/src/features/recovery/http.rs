@@ -1,0 +1,249 @@
+//! `/auth/email`, `/auth/password/forgot` and `reset`, `/auth/magic-link`, and the pages that their links open.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::{Html, IntoResponse};
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+
+use crate::authn::{CurrentUser, cookie};
+use crate::features::links::Purpose;
+use crate::features::tokens::TokenPair;
+use crate::gate::Wardgate;
+use crate::kernel::email::Email;
+use crate::kernel::error::AuthError;
+use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
+use crate::web::body::Json;
+use crate::web::fields::{Fields, FromFields};
+use crate::web::openapi::{operation, schema, texts};
+use crate::web::origin::Asked;
+use crate::web::routes::{Access, Route, route};
+
+struct Address(Option<Email>);
+
+impl FromFields for Address {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self(fields.email())
+    }
+}
+
+impl Address {
+    fn email(self) -> Result<Email, AuthError> {
+        self.0.ok_or(AuthError::InvalidFields(Vec::new()))
+    }
+}
+
+struct Token(String);
+
+impl FromFields for Token {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self(fields.text("token"))
+    }
+}
+
+struct Reset {
+    token: String,
+    new_password: String,
+}
+
+impl FromFields for Reset {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self { token: fields.text("token"), new_password: fields.text("new_password") }
+    }
+}
+
+async fn resend(
+    State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
+    Extension(source): Extension<Source>,
+    Json(address): Json<Address>,
+) -> Result<StatusCode, AuthError> {
+    gate.recovery().resend_verification(&tenant, &address.email()?, &source).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+async fn verify(
+    State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
+    Extension(source): Extension<Source>,
+    Json(Token(token)): Json<Token>,
+) -> Result<StatusCode, AuthError> {
+    gate.recovery().verify_email(&tenant, &token, &source).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn change(
+    State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
+    current: CurrentUser,
+    Extension(source): Extension<Source>,
+    Json(address): Json<Address>,
+) -> Result<StatusCode, AuthError> {
+    gate.recovery().change_email(&tenant, current.user(), &address.email()?, &source).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+async fn forgot(
+    State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
+    Extension(source): Extension<Source>,
+    Json(address): Json<Address>,
+) -> Result<StatusCode, AuthError> {
+    gate.recovery().forgot_password(&tenant, &address.email()?, &source).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+async fn reset(
+    State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
+    Extension(source): Extension<Source>,
+    Json(Reset { token, new_password }): Json<Reset>,
+) -> Result<StatusCode, AuthError> {
+    gate.recovery().reset_password(&tenant, &token, &new_password, &source).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn ask_for_link(
+    State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
+    Extension(source): Extension<Source>,
+    Json(address): Json<Address>,
+) -> Result<impl IntoResponse, AuthError> {
+    let browser = gate.recovery().magic_link(&tenant, &address.email()?, &source).await?;
+    let set = gate.link_cookie().set(&tenant.slug, &browser, Purpose::MagicLink.life());
+    Ok((StatusCode::ACCEPTED, [(SET_COOKIE, set)]))
+}
+
+/// The cookie is half of the credential, so the page must be a known one, as for a session's cookie (S-053).
+async fn redeem_link(
+    State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
+    Extension(source): Extension<Source>,
+    headers: HeaderMap,
+    Json(Token(token)): Json<Token>,
+) -> Result<impl IntoResponse, AuthError> {
+    if !gate.origins().admit(&Method::POST, &headers, Asked::Directly) {
+        return Err(AuthError::CrossSite);
+    }
+    let held = cookie(&headers, &gate.link_cookie().name(&tenant.slug))?;
+    let tokens: TokenPair = gate.signin().with_magic_link(&tenant, &token, held, &source).await?;
+    Ok(([(SET_COOKIE, gate.link_cookie().clear(&tenant.slug))], axum::Json(tokens)))
+}
+
+/// The page's script and style are files of their own, so that no inline script is needed.
+const PAGE_CSP: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; \
+     form-action 'none'; frame-ancestors 'none'",
+);
+
+/// One page for every link: its script looks at the path. Opening it uses nothing up (S-126): mail scanners do so too.
+async fn page() -> impl IntoResponse {
+    ([(CONTENT_SECURITY_POLICY, PAGE_CSP)], Html(include_str!("page/link.html")))
+}
+
+async fn script() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("page/link.js"))
+}
+
+async fn style() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("page/link.css"))
+}
+
+pub(crate) fn routes() -> Vec<Route<Wardgate>> {
+    let by_address = |summary, sent| {
+        operation("recovery", summary).json(&texts(&["email"], &[])).answers_empty(202, sent).refuses(&[
+            "rate_limited",
+            "unavailable",
+            "mail_not_configured",
+        ])
+    };
+    let file = |summary| operation("recovery", summary).answers_empty(200, "The file");
+    let same = "The answer is the same whether or not there is an account";
+    vec![
+        route(
+            &Method::POST,
+            "/auth/email/resend",
+            Access::Public,
+            resend,
+            by_address("Mail another link that proves the address", same),
+        ),
+        route(
+            &Method::POST,
+            "/auth/email/verify",
+            Access::Public,
+            verify,
+            operation("recovery", "Prove an address by the token of its mail")
+                .json(&texts(&["token"], &[]))
+                .answers_empty(204, "The address is proven, and the account's")
+                .refuses(&["invalid_token", "rate_limited", "unavailable"]),
+        ),
+        route(
+            &Method::POST,
+            "/auth/email",
+            Access::SteppedUp("email:write"),
+            change,
+            by_address(
+                "Ask for another address, which has to be proven first",
+                "A mail was sent to it; the answer is the same when it is another's",
+            ),
+        ),
+        route(
+            &Method::POST,
+            "/auth/password/forgot",
+            Access::Public,
+            forgot,
+            by_address("Mail a link that sets another password", same),
+        ),
+        route(
+            &Method::POST,
+            "/auth/password/reset",
+            Access::Public,
+            reset,
+            operation("recovery", "Set a password by the token of a mail; every session ends")
+                .json(&texts(&["token", "new_password"], &[]))
+                .answers_empty(204, "Set; sign in with it")
+                .refuses(&["invalid_token", "rate_limited", "busy", "unavailable"]),
+        ),
+        route(
+            &Method::POST,
+            "/auth/magic-link",
+            Access::Public,
+            ask_for_link,
+            by_address("Mail a link that signs in, in this browser only: it gets a cookie", same),
+        ),
+        route(
+            &Method::POST,
+            "/auth/magic-link/redeem",
+            Access::Public,
+            redeem_link,
+            operation("recovery", "Sign in by the token of a mail, in the browser that asked for it")
+                .json(&texts(&["token"], &[]))
+                .answers(200, "Tokens", &schema("TokenPair"))
+                .refuses(&["invalid_token", "cross_site", "rate_limited", "unavailable"]),
+        ),
+        route(
+            &Method::GET,
+            "/auth/email/verify",
+            Access::Public,
+            page,
+            file("The page behind a mailed link"),
+        ),
+        route(
+            &Method::GET,
+            "/auth/password/reset",
+            Access::Public,
+            page,
+            file("The page behind a mailed link"),
+        ),
+        route(
+            &Method::GET,
+            "/auth/magic-link/redeem",
+            Access::Public,
+            page,
+            file("The page behind a mailed link"),
+        ),
+        route(&Method::GET, "/auth/link.js", Access::Public, script, file("The page's script")),
+        route(&Method::GET, "/auth/link.css", Access::Public, style, file("The page's style")),
+    ]
+}
