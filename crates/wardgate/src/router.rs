@@ -16,8 +16,8 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::authn::{ActsOn, admit, by_host};
 use crate::features::{
-    api_keys, audit, keys, lifecycle, organizations, password, principals, recovery, roles, service_accounts,
-    sessions, setup, signin, tenants, tokens,
+    api_keys, audit, federation, keys, lifecycle, organizations, password, principals, recovery, roles,
+    service_accounts, sessions, setup, signin, tenants, tokens,
 };
 use crate::gate::{CorsOrigins, Wardgate};
 use crate::kernel::error::AuthError;
@@ -32,6 +32,7 @@ use crate::web::{docs, envelope, inbox};
 pub(crate) fn table() -> Vec<Route<Wardgate>> {
     [
         password::http::routes(),
+        federation::http::routes(),
         signin::http::routes(),
         tokens::http::routes(),
         principals::http::routes(),
@@ -56,7 +57,10 @@ pub(crate) fn table() -> Vec<Route<Wardgate>> {
 /// The API description of the table.
 pub(crate) fn description() -> Value {
     let operations = table().into_iter().map(|route| (route.endpoint, route.operation)).collect();
-    document(operations, [api_keys::http::schemas(), organizations::http::schemas()].concat())
+    document(
+        operations,
+        [api_keys::http::schemas(), federation::http::schemas(), organizations::http::schemas()].concat(),
+    )
 }
 
 /// The routes for an application that has its own others.

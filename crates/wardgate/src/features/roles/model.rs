@@ -30,6 +30,8 @@ const USER: &[&str] = &[
     "api_keys:read",
     "api_keys:write",
     "email:write",
+    "identities:read",
+    "identities:write",
     "organizations:read",
     "organizations:write",
     "password:write",
@@ -43,6 +45,8 @@ const ADMIN: &[&str] = &[
     "api_keys:write",
     "audit:read",
     "email:write",
+    "identities:read",
+    "identities:write",
     "keys:read",
     "keys:write",
     "organizations:read",
@@ -50,6 +54,8 @@ const ADMIN: &[&str] = &[
     "password:write",
     "profile:read",
     "profile:write",
+    "providers:read",
+    "providers:write",
     "roles:read",
     "roles:write",
     "service_accounts:read",
@@ -64,6 +70,8 @@ const SUPERADMIN: &[&str] = &[
     "api_keys:write",
     "audit:read",
     "email:write",
+    "identities:read",
+    "identities:write",
     "keys:read",
     "keys:write",
     "organizations:read",
@@ -71,6 +79,8 @@ const SUPERADMIN: &[&str] = &[
     "password:write",
     "profile:read",
     "profile:write",
+    "providers:read",
+    "providers:write",
     "roles:read",
     "roles:write",
     "service_accounts:read",
@@ -126,7 +136,7 @@ impl BuiltinRole {
     pub(crate) fn description(self) -> &'static str {
         match self {
             Self::User => {
-                "Everybody with an account: the own profile, address, password, sessions and API keys"
+                "Everybody with an account: the own profile, address, password, providers, sessions and API keys"
             }
             Self::Admin => "Over one tenant, and over every resource of the application",
             Self::Superadmin => "Over all tenants",

@@ -3,7 +3,9 @@
 mod gate;
 mod personas;
 mod request;
+#[cfg(feature = "federation")]
+pub mod upstream;
 
-pub use gate::{ISSUER, PASSWORD, TestGate};
+pub use gate::{ISSUER, PASSWORD, START, TestGate};
 pub use personas::Persona;
 pub use request::{Reply, Request};
