@@ -129,8 +129,8 @@ fn half_hash(algorithm: Algorithm, token: &str) -> String {
     URL_SAFE_NO_PAD.encode(&hash.as_ref()[..hash.as_ref().len() / 2])
 }
 
-/// `true`; also as Apple writes it, a string, and as Microsoft does, a number. `null` counts as `false`.
-fn truth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+/// Reads `true`; also as Apple writes it, a string, and as Microsoft does, a number. `null` counts as `false`.
+pub fn truth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Truth {

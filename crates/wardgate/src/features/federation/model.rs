@@ -95,7 +95,7 @@ impl Preset {
     }
 
     /// What is asked for unless somebody says otherwise: who it is, and the address.
-    pub(crate) fn scopes(self) -> &'static str {
+    pub fn scopes(self) -> &'static str {
         match self {
             Self::Oidc | Self::Google | Self::Microsoft | Self::GitLab | Self::Keycloak => {
                 "openid email profile"
@@ -210,7 +210,7 @@ impl ProviderSettings {
     }
 
     /// What is asked for, as it stands in the request.
-    pub(crate) fn scope(&self) -> String {
+    pub fn scope(&self) -> String {
         if self.scopes.is_empty() { self.preset.scopes().to_owned() } else { self.scopes.join(" ") }
     }
 
@@ -304,7 +304,8 @@ impl fmt::Debug for ClientSecret {
     }
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether a provider can have this name.
+pub(crate) fn is_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=32).contains(&name.len()) && name.bytes().all(plain) && !name.starts_with('-')
 }

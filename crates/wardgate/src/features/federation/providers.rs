@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wardgate_store::Tx;
 
-use super::model::{ClientSecret, ProviderSettings, StoredProvider};
+use super::model::{ClientSecret, ProviderSettings, StoredProvider, is_name};
 use super::service::Federation;
 use super::store::{self, ProviderRow};
 use crate::features::audit::{self, Action, Entry};
@@ -53,6 +53,9 @@ impl Federation {
     }
 
     async fn row(&self, tenant: TenantId, name: &str) -> Result<ProviderRow, AuthError> {
+        if !is_name(name) {
+            return Err(AuthError::NotFound);
+        }
         let found = self.env.db.read(tenant.into(), name.to_owned(), |tx, name| {
             Box::pin(async move { store::by_name(tx, name).await?.ok_or(AuthError::NotFound) })
         });
@@ -163,6 +166,9 @@ impl Federation {
     /// # Errors
     /// [`AuthError::NotFound`].
     pub async fn delete(&self, tenant: TenantId, name: &str, caller: &Caller) -> Result<(), AuthError> {
+        if !is_name(name) {
+            return Err(AuthError::NotFound);
+        }
         let target = format!("provider:{name}");
         let entry = self.audit.done(&caller.source, caller.actor, Action::ProviderDeleted, target);
         let deleted = self.env.db.write(tenant.into(), (name.to_owned(), entry), |tx, (name, entry)| {

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::accounts::UpstreamProof;
 use super::connect::{Connected, Connections, Connector};
-use super::model::{Flow, ProviderSettings, ProviderView};
+use super::model::{Flow, ProviderSettings, ProviderView, is_name};
 use super::store;
 use crate::environment::Environment;
 use crate::features::audit::{Action, Actor, Audit};
@@ -170,6 +170,9 @@ impl Federation {
     async fn connected(&self, tenant: TenantId, name: &str) -> Result<Connected, AuthError> {
         if let Some(found) = self.configured_of(tenant).iter().find(|each| each.name == name) {
             return Ok(found.clone());
+        }
+        if !is_name(name) {
+            return Err(AuthError::NotFound);
         }
         let row = self.env.db.lookup(tenant.into(), name.to_owned(), |tx, name| {
             Box::pin(async move { Ok::<_, AuthError>(store::by_name(tx, name).await?) })

@@ -271,7 +271,7 @@ async fn a_discovery_document_of_another_is_refused() {
             "https://10.0.0.1/x",
             "https://[::1]/x",
             "https://169.254.169.254/latest",
-            "https://2130706433/x",
+            "https://0xa000001/x",
             "https://user@op.example.com/x",
             "javascript:alert(1)",
             "",

@@ -132,8 +132,11 @@ async fn without_https_the_cookie_has_no_prefix() {
 #[tokio::test]
 async fn a_provider_that_is_not_there_is_404() {
     let (t, _) = gate(false).await;
+    let boss = t.user("boss").role(wardgate::BuiltinRole::Admin).signed_in().await;
     for name in ["nothing", "OP", "op%20", "%2e%2e", "op%00"] {
         t.get(&format!("/auth/login/{name}")).send().await.refused(404, "not_found");
         t.get(&format!("/auth/callback/{name}?state=a")).send().await.refused(404, "not_found");
+        boss.get(&format!("/admin/providers/{name}")).send().await.refused(404, "not_found");
+        boss.request("DELETE", &format!("/admin/providers/{name}")).send().await.refused(404, "not_found");
     }
 }

@@ -300,7 +300,7 @@ async fn whoever_is_disabled_or_deleted_does_not_come_in() {
     let refused = trip.back(&upstream.authorize(&trip.location)).await.refused(401, "incorrect_credentials");
     assert!(refused.headers.get("set-cookie").is_none());
     let log = recorded(&t).await;
-    assert_eq!(log.last().unwrap(), &("session.signed_in".to_owned(), "refused".to_owned()));
+    assert!(log.contains(&("session.signed_in".to_owned(), "refused".to_owned())), "{log:?}");
     t.enable(id).await;
     sign_in(&t, &upstream).await.expect(200);
     t.delete(id).await.unwrap();

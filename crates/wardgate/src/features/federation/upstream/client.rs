@@ -35,7 +35,7 @@ impl Client {
         let mut headers = vec![("accept", "application/json".to_owned())];
         headers.extend(bearer.map(|token| ("authorization", format!("Bearer {token}"))));
         let answer = self.outbound()?.get(url, &headers).await;
-        read(what, answer.map_err(|error| failed(what, &error))?)
+        read(what, &answer.map_err(|error| failed(what, &error))?)
     }
 
     /// What comes back for a form.
@@ -66,7 +66,7 @@ fn failed(what: &str, error: &OutboundError) -> UpstreamError {
 }
 
 /// The answer's JSON, if it is a success.
-pub(super) fn read<T: DeserializeOwned>(what: &str, answer: Answer) -> Result<T, UpstreamError> {
+pub(super) fn read<T: DeserializeOwned>(what: &str, answer: &Answer) -> Result<T, UpstreamError> {
     if answer.status != 200 {
         return Err(UpstreamError::Failed(format!("{what} answered {}", answer.status)));
     }

@@ -63,7 +63,7 @@ pub(super) async fn redeem(
         let said = word(said.as_deref());
         return Err(UpstreamError::Failed(format!("{WHAT} answered {}: {said}", answer.status)));
     }
-    let tokens: Tokens = read(WHAT, answer)?;
+    let tokens: Tokens = read(WHAT, &answer)?;
     if tokens.error.is_some() {
         return Err(UpstreamError::Failed(format!("{WHAT} refused: {}", word(tokens.error.as_deref()))));
     }
