@@ -196,7 +196,7 @@ impl Federation {
         }
         let rules = match authority {
             Authority::Operator => true,
-            Authority::Holder(rights) => rights.roles.rule_the_tenant() && rights.limit == Limit::Nothing,
+            Authority::Holder(rights) => rights.roles.satisfy("admin") && rights.limit == Limit::Nothing,
         };
         if settings.links_verified_email && !rules {
             return Err(AuthError::InsufficientPermissions);

@@ -289,7 +289,7 @@ async fn a_discovery_document_of_another_is_refused() {
 #[tokio::test]
 async fn nobody_inside_is_asked_unless_the_operator_says_so() {
     // S-073
-    let clock = std::sync::Arc::new(wardgate::ManualClock::at(crate::support::START));
+    let clock = std::sync::Arc::new(wardgate::ManualClock::at(crate::support::upstream::START));
     let upstream = Upstream::new(clock).await;
     let settings = upstream.settings("op", Preset::Oidc);
     let t = TestGate::with(|builder| builder.provider(settings)).await;

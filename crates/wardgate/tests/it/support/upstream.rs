@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use wardgate::{Algorithm, Builder, Preset, ProviderSettings, SeededRng};
 use wardgate_crypto::{Digest, SigningKey};
 
+pub use super::gate::START;
 use super::gate::TestGate;
 use super::request::Reply;
 
@@ -312,7 +313,7 @@ pub fn query(pairs: &BTreeMap<String, String>) -> String {
 
 /// A gate that knows the provider as `op`, and the provider.
 pub async fn federated(settings: impl FnOnce(Builder, &Upstream) -> Builder) -> (TestGate, Upstream) {
-    let clock = Arc::new(wardgate::ManualClock::at(super::gate::START));
+    let clock = Arc::new(wardgate::ManualClock::at(START));
     let upstream = Upstream::new(Arc::clone(&clock) as Arc<dyn wardgate::Clock>).await;
     let t = TestGate::with_clock(Arc::clone(&clock), |builder| {
         let builder = builder.internal_hosts(vec!["127.0.0.1".to_owned()]);
