@@ -19,6 +19,7 @@ mod load;
 mod mail;
 mod nearest;
 mod password;
+mod providers;
 mod rate_limit;
 mod redis;
 mod registration;
@@ -31,6 +32,7 @@ mod telemetry;
 mod tokens;
 
 use check::Checker;
+use wardgate::ProviderSettings;
 
 pub(crate) use address::Network;
 pub(crate) use audit::{Audit, Webhook};
@@ -76,6 +78,7 @@ pub(crate) struct Config {
     pub(crate) rate_limit: RateLimit,
     pub(crate) redis: Redis,
     pub(crate) audit: Audit,
+    pub(crate) providers: Vec<ProviderSettings>,
     pub(crate) telemetry: Telemetry,
 }
 
@@ -110,6 +113,7 @@ impl Config {
         let rate_limit = rate_limit::check(checker);
         let redis = redis::check(checker);
         let audit = audit::check(checker, server.as_ref());
+        let providers = providers::check(checker, server.as_ref());
         let telemetry = telemetry::check(checker);
         Some(Self {
             server: server?,
@@ -122,6 +126,7 @@ impl Config {
             rate_limit: rate_limit?,
             redis,
             audit: audit?,
+            providers: providers?,
             telemetry: telemetry?,
         })
     }
