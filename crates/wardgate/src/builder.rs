@@ -490,6 +490,7 @@ impl Builder {
             Arc::clone(env),
             Arc::clone(&audit),
             Arc::clone(&limits),
+            Arc::clone(&outbox),
             Arc::clone(&accounts),
             Arc::clone(master),
             federation_settings,

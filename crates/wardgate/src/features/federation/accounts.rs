@@ -7,6 +7,7 @@ use wardgate_store::Tx;
 use super::model::{Decision, Newcomer, Owner, decide};
 use crate::features::audit::{self, Action, Actor, Audit};
 use crate::features::identities::{self, NewIdentity};
+use crate::features::outbox::{self, Letter};
 use crate::features::password::{self, PreparedAccount};
 use crate::features::roles;
 use crate::features::users::{self, User};
@@ -30,6 +31,8 @@ pub(crate) struct UpstreamProof {
     /// The account that they get if they have none.
     pub(super) account: Option<PreparedAccount>,
     pub(super) link: IdentityId,
+    /// Told to the owner of an account that was there before.
+    pub(super) notice: Option<Letter>,
     pub(super) audit: Arc<Audit>,
     pub(super) source: Source,
     pub(super) now: Timestamp,
@@ -41,13 +44,19 @@ impl UpstreamProof {
         format!("provider:{}", self.provider)
     }
 
-    pub(super) async fn record(&self, tx: &mut Tx, action: Action, user: UserId) -> Result<(), AuthError> {
+    async fn record(&self, tx: &mut Tx, action: Action, user: UserId) -> Result<(), AuthError> {
         let entry = self.audit.done(&self.source, Actor::User(user), action, user);
         Ok(audit::record(tx, &entry).await?)
     }
 
+    /// Links an account that was there before, and tells its owner; the caller has locked it.
+    pub(super) async fn add_to(&self, tx: &mut Tx, user: &User) -> Result<(), AuthError> {
+        self.link_to(tx, user.id).await?;
+        tell(tx, self.notice.as_ref(), user).await
+    }
+
     /// Links the account; the caller has locked it.
-    pub(super) async fn link_to(&self, tx: &mut Tx, user: UserId) -> Result<(), AuthError> {
+    async fn link_to(&self, tx: &mut Tx, user: UserId) -> Result<(), AuthError> {
         let UpstreamIdentity { issuer, subject, .. } = &self.identity;
         let new = NewIdentity {
             id: self.link,
@@ -61,6 +70,16 @@ impl UpstreamProof {
         let link = identities::insert(tx, &new).await?;
         let entry = self.audit.done(&self.source, Actor::User(user), Action::IdentityLinked, link.id);
         Ok(audit::record(tx, &entry).await?)
+    }
+}
+
+/// Mails the owner of an account. An address that was not proven may be a stranger's, who need not hear of it.
+pub(super) async fn tell(tx: &mut Tx, notice: Option<&Letter>, owner: &User) -> Result<(), AuthError> {
+    match notice {
+        Some(notice) if owner.email_verified_at.is_some() => {
+            outbox::post(tx, notice, Some(&owner.email)).await
+        }
+        _ => Ok(()),
     }
 }
 
@@ -102,7 +121,7 @@ pub(crate) async fn resolve(tx: &mut Tx, proof: &UpstreamProof) -> Result<User, 
     };
     match (decide(who), owner, &proof.account) {
         (Decision::Link, Some((_, user)), _) => {
-            proof.link_to(tx, user.id).await?;
+            proof.add_to(tx, &user).await?;
             active(user)
         }
         (Decision::TakeOver, Some((_, user)), _) => {

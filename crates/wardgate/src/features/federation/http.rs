@@ -178,7 +178,7 @@ async fn unlink(
 ) -> Result<StatusCode, AuthError> {
     current.principal().session().ok_or(AuthError::InsufficientPermissions)?;
     let id: IdentityId = id.parse().map_err(|_| AuthError::NotFound)?;
-    gate.federation().unlink(tenant.id, current.user().id, id, &source).await?;
+    gate.federation().unlink(&tenant, current.user().id, id, &source).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -9,14 +9,15 @@ use wardgate_crypto::{Digest, MasterKey, OpaqueToken, SubKey};
 use wardgate_store::{StoreError, Tx};
 use zeroize::Zeroizing;
 
-use super::accounts::UpstreamProof;
+use super::accounts::{UpstreamProof, tell};
 use super::connect::{Connected, Connections, Connector};
 use super::model::{Flow, ProviderSettings, ProviderView, is_name};
 use super::store;
 use crate::environment::Environment;
-use crate::features::audit::{Action, Actor, Audit};
+use crate::features::audit::{self, Action, Actor, Audit};
 use crate::features::identities::{self, Identity};
 use crate::features::limits::{Limits, Route};
+use crate::features::outbox::{Letter, LetterKind, Outbox};
 use crate::features::password::{Accounts, RegistrationMode, version_of};
 use crate::features::sessions;
 use crate::features::users::{self, NewUser, User, check_name};
@@ -52,6 +53,7 @@ pub struct Federation {
     pub(super) env: Arc<Environment>,
     pub(super) audit: Arc<Audit>,
     limits: Arc<Limits>,
+    outbox: Arc<Outbox>,
     accounts: Arc<Accounts>,
     pub(super) master: Arc<MasterKey>,
     key: SubKey,
@@ -97,6 +99,7 @@ impl Federation {
         env: Arc<Environment>,
         audit: Arc<Audit>,
         limits: Arc<Limits>,
+        outbox: Arc<Outbox>,
         accounts: Arc<Accounts>,
         master: Arc<MasterKey>,
         settings: FederationSettings,
@@ -137,6 +140,7 @@ impl Federation {
             env,
             audit,
             limits,
+            outbox,
             accounts,
             master,
             key,
@@ -300,6 +304,7 @@ impl Federation {
             verified_only: self.registration == RegistrationMode::Verified,
             account,
             link: IdentityId::new(now, self.env.random()),
+            notice: self.notice(tenant, LetterKind::IdentityLinked(provider.label), name, source)?,
             audit: Arc::clone(&self.audit),
             source: source.clone(),
             now,
@@ -345,14 +350,12 @@ impl Federation {
                     let is_live =
                         session.is_some_and(|session| session.user == *user && session.is_live(proof.now));
                     let owner = users::find(tx, *user).await?.filter(User::is_active);
-                    if owner.is_none() || !is_live {
-                        return Err(AuthError::InvalidState);
-                    }
+                    let owner = owner.filter(|_| is_live).ok_or(AuthError::InvalidState)?;
                     let (issuer, subject) = (&proof.identity.issuer, &proof.identity.subject);
                     match identities::find(tx, issuer, subject).await? {
                         Some(link) if link.user == *user => Ok(()),
                         Some(_) => Err(AuthError::LinkingRefused),
-                        None => proof.link_to(tx, *user).await,
+                        None => proof.add_to(tx, &owner).await,
                     }
                 })
             });
@@ -366,30 +369,46 @@ impl Federation {
     /// [`AuthError::NotFound`] for another's or an invented one; [`AuthError::LastCredential`].
     pub async fn unlink(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         user: UserId,
         id: IdentityId,
         source: &Source,
     ) -> Result<(), AuthError> {
-        let usable: Vec<String> = self.providers(tenant).await?.into_iter().map(|view| view.name).collect();
+        let usable: Vec<String> =
+            self.providers(tenant.id).await?.into_iter().map(|view| view.name).collect();
+        let notice = self.notice(tenant, LetterKind::IdentityUnlinked, id, source)?;
         let entry = self.audit.done(source, Actor::User(user), Action::IdentityUnlinked, id);
-        let unlinked =
-            self.env.db.write(tenant.into(), (user, id, usable, entry), |tx, (user, id, usable, entry)| {
-                Box::pin(async move {
-                    users::lock(tx, *user).await?;
-                    let all = identities::list_of(tx, *user).await?;
-                    if !all.iter().any(|link| link.id == *id) {
-                        return Err(AuthError::NotFound);
-                    }
-                    let is_way = |link: &Identity| link.id != *id && usable.contains(&link.provider);
-                    if version_of(tx, *user).await? == 0 && !all.iter().any(is_way) {
-                        return Err(AuthError::LastCredential);
-                    }
-                    identities::remove(tx, *user, *id).await?;
-                    Ok(crate::features::audit::record(tx, entry).await?)
-                })
-            });
+        let input = (user, id, usable, notice, entry);
+        let unlinked = self.env.db.write(tenant.id.into(), input, |tx, (user, id, usable, notice, entry)| {
+            Box::pin(async move {
+                users::lock(tx, *user).await?;
+                let owner = users::find(tx, *user).await?.ok_or(AuthError::NotFound)?;
+                let all = identities::list_of(tx, *user).await?;
+                if !all.iter().any(|link| link.id == *id) {
+                    return Err(AuthError::NotFound);
+                }
+                let is_way = |link: &Identity| link.id != *id && usable.contains(&link.provider);
+                if version_of(tx, *user).await? == 0 && !all.iter().any(is_way) {
+                    return Err(AuthError::LastCredential);
+                }
+                identities::remove(tx, *user, *id).await?;
+                tell(tx, notice.as_ref(), &owner).await?;
+                Ok(audit::record(tx, entry).await?)
+            })
+        });
         unlinked.await
+    }
+
+    /// A mail to the owner of an account, where mail is sent.
+    fn notice(
+        &self,
+        tenant: &CurrentTenant,
+        kind: LetterKind,
+        target: impl std::fmt::Display,
+        source: &Source,
+    ) -> Result<Option<Letter>, AuthError> {
+        let letter = || self.outbox.letter(tenant, kind, target, None, source.language);
+        self.outbox.is_on().then(letter).transpose()
     }
 
     /// Removes what never came back, a few a transaction.

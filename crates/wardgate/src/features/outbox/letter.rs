@@ -166,6 +166,26 @@ fn english(kind: &LetterKind, service: &str, life: &str) -> Words {
             "",
             vec![act],
         ),
+        LetterKind::IdentityLinked(provider) => (
+            format!("{provider} was linked to your account at {service}"),
+            vec![format!(
+                "Whoever is signed in at {provider} as the user who was linked can sign in to your account at {service} \
+                 from now on."
+            )],
+            "",
+            vec![format!(
+                "If this was not you, remove the link at {service}, and set another password there."
+            )],
+        ),
+        LetterKind::IdentityUnlinked => (
+            format!("A link was removed from your account at {service}"),
+            vec![format!(
+                "Your account at {service} was linked to another provider, through which you could sign in. Somebody \
+                 who is signed in to your account removed the link."
+            )],
+            "",
+            vec![act],
+        ),
         LetterKind::NewDevice { address, device, at } => (
             format!("New sign-in to {service}"),
             vec![
@@ -279,6 +299,25 @@ fn german(kind: &LetterKind, service: &str, life: &str) -> Words {
             "",
             vec![act],
         ),
+        LetterKind::IdentityLinked(provider) => (
+            format!("{provider} ist jetzt mit Ihrem Konto bei {service} verbunden"),
+            vec![format!(
+                "Wer bei {provider} als der verbundene Benutzer angemeldet ist, kann sich von jetzt an bei Ihrem Konto \
+                 bei {service} anmelden."
+            )],
+            "",
+            vec![format!("Wenn Sie das nicht waren, entfernen Sie die Verbindung bei {service} und setzen dort ein \
+                 anderes Passwort.")],
+        ),
+        LetterKind::IdentityUnlinked => (
+            format!("Eine Verbindung Ihres Kontos bei {service} wurde entfernt"),
+            vec![format!(
+                "Ihr Konto bei {service} war mit einem anderen Anbieter verbunden, über den Sie sich anmelden konnten. \
+                 Jemand, der bei Ihrem Konto angemeldet ist, hat die Verbindung entfernt."
+            )],
+            "",
+            vec![act],
+        ),
         LetterKind::NewDevice { address, device, at } => (
             format!("Neue Anmeldung bei {service}"),
             vec![
@@ -332,6 +371,8 @@ mod tests {
             LetterKind::EmailChanging(to()),
             LetterKind::EmailChanged(to()),
             LetterKind::PasswordReset,
+            LetterKind::IdentityLinked("<b>Corp</b>".to_owned()),
+            LetterKind::IdentityUnlinked,
             LetterKind::NewDevice {
                 address: "203.0.113.7".to_owned(),
                 device: "<script>alert(1)</script>\"'".to_owned(),
@@ -350,7 +391,7 @@ mod tests {
         for language in [Language::English, Language::German] {
             for kind in every_kind() {
                 let has_link = matches!(kind.as_str(), "address_taken" | "password_reset" | "new_device")
-                    || kind.as_str().starts_with("email_");
+                    || ["email_", "identity_"].iter().any(|start| kind.as_str().starts_with(start));
                 let link = (!has_link).then_some("https://auth.example.com/x#token=t");
                 let Texts { subject, text, .. } = texts(&kind, link, language);
                 pages.push_str(&format!("== {} {subject}\n{text}", kind.as_str()));

@@ -40,6 +40,10 @@ pub(crate) enum LetterKind {
     EmailChanged(String),
     /// The password was set by a mailed link.
     PasswordReset,
+    /// Somebody can sign in to the account through this provider.
+    IdentityLinked(String),
+    /// A link of the account to another provider was removed.
+    IdentityUnlinked,
     /// Somebody signed in from where nobody did before.
     NewDevice {
         /// The peer's address.
@@ -65,6 +69,8 @@ impl LetterKind {
             Self::EmailChanging(_) => "email_changing",
             Self::EmailChanged(_) => "email_changed",
             Self::PasswordReset => "password_reset",
+            Self::IdentityLinked(_) => "identity_linked",
+            Self::IdentityUnlinked => "identity_unlinked",
             Self::NewDevice { .. } => "new_device",
         }
     }

@@ -276,6 +276,48 @@ async fn a_link_is_for_whoever_began_it_and_still_is_signed_in() {
 }
 
 #[tokio::test]
+async fn the_owner_hears_of_what_was_linked_and_unlinked() {
+    // S-120
+    let mailer = std::sync::Arc::new(wardgate::RecordingMailer::default());
+    let given = std::sync::Arc::clone(&mailer);
+    let (t, upstream) = federated(|builder, upstream| {
+        let settings =
+            ProviderSettings { links_verified_email: true, ..upstream.settings("op", Preset::Oidc) };
+        builder.provider(ProviderSettings { label: "Corp".to_owned(), ..settings }).mailer(given)
+    })
+    .await;
+    let subjects = async || -> Vec<(String, String)> {
+        t.gate.tend().await.unwrap();
+        let sent = mailer.take().into_iter();
+        sent.map(|mail| (mail.to.as_str().to_owned(), mail.subject)).collect()
+    };
+    let to_ada = |subject: &str| vec![("ada@example.com".to_owned(), subject.to_owned())];
+    let ada = t.user("ada").signed_in().await;
+    prove_address(&t, &ada).await;
+    sign_in(&t, &upstream).await.expect(200);
+    assert_eq!(subjects().await, to_ada("Corp was linked to your account at auth.example.com"));
+    sign_in(&t, &upstream).await.expect(200);
+    assert_eq!(subjects().await, []);
+    let path = format!("/auth/identities/{}", links(&ada).await[0]["id"].as_str().unwrap());
+    ada.request("DELETE", &path).send().await.expect(204);
+    assert_eq!(subjects().await, to_ada("A link was removed from your account at auth.example.com"));
+    let trip = begin_link(&t, &ada, json!({ "provider": "op" })).await;
+    trip.back(&upstream.authorize(&trip.location)).await.expect(200);
+    assert_eq!(subjects().await, to_ada("Corp was linked to your account at auth.example.com"));
+    // A new account is no news, and an address that nobody has proven may be a stranger's.
+    upstream.is().subject = "new".to_owned();
+    upstream.is().claims = json!({ "email": "new@example.com", "email_verified": true });
+    sign_in(&t, &upstream).await.expect(200);
+    let bob = t.user("bob").signed_in().await;
+    upstream.is().subject = "bob".to_owned();
+    let trip = begin_link(&t, &bob, json!({ "provider": "op" })).await;
+    trip.back(&upstream.authorize(&trip.location)).await.expect(200);
+    let path = format!("/auth/identities/{}", links(&bob).await[0]["id"].as_str().unwrap());
+    bob.request("DELETE", &path).send().await.expect(204);
+    assert_eq!(subjects().await, []);
+}
+
+#[tokio::test]
 async fn an_api_key_links_nothing() {
     // S-061
     let (t, upstream) = gate(false).await;

@@ -9,7 +9,10 @@ mod presets;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use wardgate::{Preset, ProviderSettings};
+use wardgate::{
+    BoxFuture, Preset, ProviderSettings, ProviderView, Redirection, Returned, UpstreamError,
+    UpstreamIdentity, UpstreamProvider,
+};
 
 use crate::support::upstream::{Trip, Upstream, federated};
 use crate::support::{Reply, TestGate};
@@ -120,4 +123,39 @@ async fn what_a_provider_may_be_asked_by_is_checked_when_a_gate_is_built() {
     let mut apple = ProviderSettings::new("apple", Preset::Apple, "client").secret("no key");
     (apple.team_id, apple.key_id) = (Some("T".to_owned()), Some("K".to_owned()));
     assert!(built(apple).await.unwrap_err().contains("no P-256 private key"));
+}
+
+/// A provider that knows one person.
+struct Friend;
+
+impl UpstreamProvider for Friend {
+    fn redirect<'a>(&'a self, with: Redirection<'a>) -> BoxFuture<'a, Result<String, UpstreamError>> {
+        Box::pin(async move { Ok(format!("https://friend.example/?state={}", with.state)) })
+    }
+
+    fn identify<'a>(&'a self, back: Returned<'a>) -> BoxFuture<'a, Result<UpstreamIdentity, UpstreamError>> {
+        Box::pin(async move {
+            assert_eq!(back.redirect_uri, "https://auth.example.com/auth/callback/friend");
+            Ok(UpstreamIdentity {
+                issuer: "https://friend.example".to_owned(),
+                subject: back.code.to_owned(),
+                email: Some("ada@example.com".to_owned()),
+                email_verified: true,
+                name: None,
+            })
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_provider_of_ones_own_is_asked_like_the_others() {
+    let shown = ProviderView { name: "friend".to_owned(), label: "A friend".to_owned() };
+    let t = TestGate::with(|builder| builder.custom_provider(shown, std::sync::Arc::new(Friend))).await;
+    let trip = Trip::begin(&t, "/auth/login/friend").await;
+    let state = crate::support::upstream::query_of(&trip.location)["state"].clone();
+    let callback = BTreeMap::from([("state".to_owned(), state), ("code".to_owned(), "7".to_owned())]);
+    let signed_in = trip.back(&callback).await.expect(200);
+    let listed = t.get("/auth/identities").bearer(&signed_in.str("access_token")).send().await.expect(200);
+    let link = &listed.body["items"][0];
+    assert_eq!((&link["issuer"], &link["subject"]), (&json!("https://friend.example"), &json!("7")));
 }
