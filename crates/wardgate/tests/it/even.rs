@@ -133,7 +133,8 @@ async fn asking_for_a_mail_costs_the_same() {
 async fn registering_a_taken_address_costs_as_many_statements_as_a_free_one() {
     // S-013
     let scales = Scales::with(|builder| builder.registration(RegistrationMode::Verified)).await;
-    let (unproven, proven) = (scales.t.user("alice").registered().await.email, proven(&scales.t, "bob").await);
+    let (unproven, proven) =
+        (scales.t.user("alice").registered().await.email, proven(&scales.t, "bob").await);
     let register = |email: &str| {
         let body = json!({ "email": email, "password": "violet anchor canyon drum" });
         scales.t.post("/auth/register").json(&body)
