@@ -18,6 +18,7 @@ mod mail;
 mod stages;
 mod start;
 mod stop;
+mod storm;
 mod support;
 mod tail;
 mod tenants;
