@@ -10,6 +10,7 @@
 mod audit;
 mod canary;
 mod commands;
+mod connections;
 mod crash;
 mod import;
 mod limits;
