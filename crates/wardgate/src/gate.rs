@@ -58,10 +58,10 @@ pub(crate) struct Inner {
     pub(crate) keys: Arc<Keys>,
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) users: Users,
-    pub(crate) roles: CustomRoles,
+    pub(crate) roles: Arc<CustomRoles>,
     pub(crate) service_accounts: ServiceAccounts,
     pub(crate) organizations: Organizations,
-    pub(crate) api_keys: ApiKeys,
+    pub(crate) api_keys: Arc<ApiKeys>,
     pub(crate) sessions: Sessions,
     pub(crate) cookie: SessionCookie,
     pub(crate) link_cookie: LinkCookie,
@@ -260,7 +260,8 @@ impl Wardgate {
 
     /// An operator at the machine, as whom the command line makes its changes.
     pub fn operator(&self) -> Caller {
-        Caller { actor: Actor::CommandLine, authority: Authority::Operator, source: self.own_source() }
+        let (actor, authority) = (Actor::CommandLine, Authority::Operator);
+        Caller { actor, authority, api_key: None, source: self.own_source() }
     }
 
     /// Does what is due: writes down what limits refused, rotates keys, removes what ended long ago, measures hash
@@ -277,15 +278,15 @@ impl Wardgate {
         // Longer than a session: somebody may want to know which key was used until lately.
         api_keys::purge(&self.0.env, self.0.env.now().minus(30 * 24 * hour)).await?;
         // One tenant after the other, oldest first; nothing is held of them but a few ids.
-        let (mut last, mut removed) = (None, Ok(()));
+        let (mut last, mut done) = (None, Ok(()));
         loop {
             let some = tenants::list_ids(&self.0.env, last).await?;
-            let Some(newest) = some.last() else { return removed };
+            let Some(newest) = some.last() else { return done };
             last = Some(*newest);
             for tenant in some {
-                self.0.keys.maintain(tenant, &source).await?;
-                // One whose chain is broken keeps none of the others from what is due.
-                removed = removed.and(self.0.audit.remove_old(tenant).await.map(drop));
+                // One that fails, as when it is deleted meanwhile, keeps none of the others from what is due.
+                done = done.and(self.0.keys.maintain(tenant, &source).await.map(drop));
+                done = done.and(self.0.audit.remove_old(tenant).await.map(drop));
             }
         }
     }

@@ -16,6 +16,7 @@ mod audit_sinks;
 mod bad_input;
 mod browser;
 mod endpoints;
+mod escalation;
 mod even;
 mod keys;
 mod lifecycle;

@@ -238,7 +238,7 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
         route(
             &Method::POST,
             "/admin/users",
-            Access::Permission("users:write"),
+            Access::SteppedUp("users:write"),
             create,
             operation("users", "Make an account without a password, and mail its owner a link that sets one")
                 .json(&new)
@@ -258,7 +258,7 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
         route(
             &Method::PATCH,
             "/admin/users/{id}",
-            Access::Permission("users:write"),
+            Access::SteppedUp("users:write"),
             update,
             operation("users", "Change a user's name, activity or roles")
                 .path_parameter("id")
