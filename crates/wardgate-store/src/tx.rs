@@ -186,6 +186,6 @@ impl Scope for GlobalTx {
 
     #[cfg(feature = "testing")]
     fn session(&mut self) -> &mut Session {
-        &mut self.session
+        &mut self.inner.session
     }
 }

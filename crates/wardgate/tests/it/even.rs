@@ -1,13 +1,13 @@
 //! Refusals that are not to be told apart cost the same statements, in the same order, and the same hashes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
 use wardgate::{
-    Builder, Clock, ManualClock, NewUser, RateLimits, RecordingMailer, RegistrationMode, TenantId, Timestamp,
-    UserId,
+    Builder, BuiltinRole, Clock, ManualClock, NewUser, RateLimits, RecordingMailer, RegistrationMode,
+    TenantId, Timestamp, UserId,
 };
 use wardgate_crypto::{ApiKeyText, SeededRng};
 use wardgate_store::testing::statements;
@@ -19,6 +19,8 @@ use crate::support::{PASSWORD, Request, START, TestGate};
 struct Hashes {
     clock: ManualClock,
     seen: AtomicUsize,
+    /// How long a hash seems to take, in milliseconds.
+    pace: AtomicU64,
 }
 
 impl Clock for Hashes {
@@ -29,7 +31,9 @@ impl Clock for Hashes {
     fn monotonic(&self) -> Duration {
         let thread = std::thread::current();
         if thread.name().is_some_and(|name| name.starts_with("wardgate-hash-")) {
-            self.seen.fetch_add(1, Ordering::Relaxed);
+            let seen = self.seen.fetch_add(1, Ordering::Relaxed);
+            return self.clock.monotonic()
+                + Duration::from_millis(self.pace.load(Ordering::Relaxed) * seen as u64);
         }
         self.clock.monotonic()
     }
@@ -51,7 +55,11 @@ struct Scales {
 impl Scales {
     /// A gate with mail and with limits, which have statements of their own.
     async fn with(settings: impl FnOnce(Builder) -> Builder) -> Self {
-        let hashes = Arc::new(Hashes { clock: ManualClock::at(START), seen: AtomicUsize::new(0) });
+        let hashes = Arc::new(Hashes {
+            clock: ManualClock::at(START),
+            seen: AtomicUsize::new(0),
+            pace: AtomicU64::new(0),
+        });
         let clock = Arc::clone(&hashes);
         let t = TestGate::with(|builder| {
             let mailer = Arc::new(RecordingMailer::default());
@@ -105,6 +113,32 @@ async fn every_refused_sign_in_costs_the_same() {
     let hashed_once = scales.weigh(scales.login(&alice, PASSWORD), 200).await.hashing;
     assert!(hashed_once > 0 && costs.iter().all(|cost| cost.hashing == hashed_once), "{costs:#?}");
     assert_ne!(costs[0].statements, costs[1].statements);
+}
+
+#[tokio::test]
+async fn a_refusal_takes_as_long_as_the_slowest_scheme_of_its_own_tenant() {
+    // S-012: the schemes of each tenant are measured, not those of `default` alone.
+    const SLOW: Duration = Duration::from_millis(500);
+    let scales = Scales::with(|builder| builder.rate_limits(RateLimits::off())).await;
+    let t = &scales.t;
+    let root = t.user("root").role(BuiltinRole::Superadmin).signed_in().await;
+    let acme = json!({ "slug": "acme", "name": "Acme" });
+    root.post("/admin/tenants").json(&acme).send().await.expect(201);
+    for name in ["alice", "bob"] {
+        let body = json!({ "email": format!("{name}@example.com"), "password": PASSWORD });
+        t.post("/t/acme/auth/register").json(&body).send().await.expect(201);
+    }
+    let tenant = t.gate.tenants().find_by_slug("acme").await.unwrap().unwrap().id;
+    import_hash(t, tenant, "bob@example.com").await;
+    scales.hashes.pace.store(SLOW.as_millis() as u64, Ordering::Relaxed);
+    t.gate.maintain().await.unwrap();
+    scales.hashes.pace.store(0, Ordering::Relaxed);
+    for email in ["alice@example.com", "bob@example.com", "nobody@example.com"] {
+        let begun = tokio::time::Instant::now();
+        let body = json!({ "email": email, "password": "wrong" });
+        t.post("/t/acme/auth/login").json(&body).send().await.expect(401);
+        assert!(begun.elapsed() >= SLOW, "{email}: {:?}", begun.elapsed());
+    }
 }
 
 #[tokio::test]
@@ -173,6 +207,19 @@ async fn proven(t: &TestGate, name: &str) -> String {
     let (roles, operator) = (vec!["user".to_owned()], t.gate.operator());
     t.gate.accounts().create(TenantId::DEFAULT, new, Some(PASSWORD), roles, &operator).await.unwrap();
     email
+}
+
+/// As if the account had come from a program that hashed otherwise.
+async fn import_hash(t: &TestGate, tenant: TenantId, email: &str) {
+    const IMPORT: Sql = sql!(
+        "UPDATE passwords SET hash = $3, scheme = $4 WHERE tenant_id = $1 AND user_id = \
+         (SELECT id FROM users WHERE tenant_id = $1 AND email_normalized = $2)"
+    );
+    let hash = "pbkdf2_sha256$1500$zK3mQ9$RtpV3Hd8biD/r+4mM1RzKKpdt+iP+tVXm6gMZuuFXgI=";
+    let import = t.gate.database().write(tenant.into(), email.to_owned(), move |tx, email| {
+        Box::pin(async move { tx.exec(IMPORT, &params![email, hash, "pbkdf2-sha256"]).await })
+    });
+    assert_eq!(import.await.unwrap(), 1);
 }
 
 async fn forget_password(t: &TestGate, user: UserId) {
