@@ -494,6 +494,7 @@ impl Builder {
                 Arc::clone(&keys),
                 Arc::clone(&tenants),
                 Arc::clone(&roles),
+                Arc::clone(&limits),
             ),
             tenants,
             setup: Setup::new(

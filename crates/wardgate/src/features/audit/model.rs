@@ -143,6 +143,8 @@ words!(
         SteppedUp = "session.stepped_up",
         /// All sessions of a user were ended by an administrator.
         SessionsEnded = "user.sessions_ended",
+        /// The failed attempts at an account were forgotten.
+        LimitsCleared = "user.limits_cleared",
         /// Somebody signed in.
         SignIn = "session.signed_in",
         /// A session was ended by its owner.
