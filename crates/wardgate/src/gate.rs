@@ -369,7 +369,7 @@ impl Wardgate {
         let pool = Arc::clone(&self.0.pool);
         // Joining threads blocks; a panic in there has nothing left to harm.
         let _ = tokio::task::spawn_blocking(move || pool.drain()).await;
-        if let Err(error) = self.write_down().await {
+        if let Err(error) = self.0.sessions.flush_all().await.and(self.write_down().await) {
             tracing::error!(%error, "what API keys and sessions were last used for is not all written down");
         }
         if let Err(error) = self.0.limits.flush().await {
