@@ -38,6 +38,7 @@ const ROUTES: &[(&str, Weakest)] = &[
     ("GET /admin/users/{id}", Admin),
     ("GET /auth/api-keys", User),
     ("GET /auth/email/verify", Anybody),
+    ("GET /auth/invitations/accept", Anybody),
     ("GET /auth/link.css", Anybody),
     ("GET /auth/link.js", Anybody),
     ("GET /auth/magic-link/redeem", Anybody),

@@ -93,6 +93,10 @@ words!(
         OrganizationUpdated = "organization.updated",
         /// An organization was removed.
         OrganizationDeleted = "organization.deleted",
+        /// A session acts in an organization.
+        OrganizationActivated = "organization.activated",
+        /// A session acts in no organization any more.
+        OrganizationDeactivated = "organization.deactivated",
         /// A member got another place.
         MembershipChanged = "membership.changed",
         /// A member left or was removed.

@@ -194,6 +194,15 @@ mod tests {
     }
 
     #[test]
+    fn the_most_common_passwords_are_refused() {
+        // S-004
+        let policy = PasswordPolicy::default();
+        for common in COMMON.lines().take(3000) {
+            assert!(matches!(code(&policy, common), Some("guessable" | "contains_identity")), "{common}");
+        }
+    }
+
+    #[test]
     fn what_people_would_try_first_is_refused() {
         // S-004: of another spelling than in the list, or in none.
         for common in [

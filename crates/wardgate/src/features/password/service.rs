@@ -15,6 +15,7 @@ use crate::environment::Environment;
 use crate::features::api_keys;
 use crate::features::audit::{self, Action, Actor, Audit, Entry};
 use crate::features::limits::{self, Attempt, Limits};
+use crate::features::outbox::{self, LetterKind, Outbox};
 use crate::features::sessions::{self, EndReason, NewCookie};
 use crate::features::users::{self, User};
 use crate::hashing::HashPool;
@@ -41,6 +42,7 @@ pub struct Passwords {
     env: Arc<Environment>,
     audit: Arc<Audit>,
     limits: Arc<Limits>,
+    outbox: Arc<Outbox>,
     pool: Arc<HashPool>,
     settings: PasswordSettings,
     /// A hash that no password matches, of the configured scheme: unknown users cost what known ones do.
@@ -156,11 +158,12 @@ impl Passwords {
         env: Arc<Environment>,
         audit: Arc<Audit>,
         limits: Arc<Limits>,
+        outbox: Arc<Outbox>,
         pool: Arc<HashPool>,
         settings: PasswordSettings,
     ) -> Self {
         let decoy = password::decoy(&settings.scheme).into();
-        Self { env, audit, limits, pool, settings, decoy, costs: Mutex::default() }
+        Self { env, audit, limits, outbox, pool, settings, decoy, costs: Mutex::default() }
     }
 
     /// Proves `identifier` by `typed`; every refusal is [`AuthError::IncorrectCredentials`], costs the same
@@ -364,7 +367,8 @@ impl Passwords {
         hash.map(PreparedPassword).map_err(|error| rename(error, "new_password"))
     }
 
-    /// Changes the principal's password: the current one must be right; every other session ends (S-006).
+    /// Changes the principal's password: the current one must be right; every other session ends (S-006), and the owner
+    /// is told by mail. An address that was not proven may be a stranger's, who need not hear of it.
     pub(crate) async fn change(
         &self,
         of: &CurrentTenant,
@@ -381,10 +385,14 @@ impl Passwords {
         let new =
             self.hash_new(new, &user.email, source).await.map_err(|error| rename(error, "new_password"))?;
         let entry = self.audit.done(source, Actor::User(id), Action::PasswordChanged, id);
-        let change = (id, version, new, self.env.now(), principal.session(), entry, attempt);
+        let notice = match self.outbox.is_on() && user.email_verified_at.is_some() {
+            true => Some(self.outbox.letter(of, LetterKind::PasswordChanged, id, None, source.language)?),
+            false => None,
+        };
+        let change = (id, version, new, self.env.now(), principal.session(), entry, (attempt, notice));
         self.env
             .db
-            .write(tenant.into(), change, |tx, (id, version, new, now, session, entry, attempt)| {
+            .write(tenant.into(), change, |tx, (id, version, new, now, session, entry, (attempt, notice))| {
                 Box::pin(async move {
                     users::lock(tx, *id).await?;
                     if !store::change(tx, *id, *version, new, *now).await? {
@@ -392,6 +400,11 @@ impl Passwords {
                     }
                     end_others(tx, *id, *now, *session).await?;
                     limits::note_success(tx, attempt, *now).await?;
+                    if let Some(notice) = notice {
+                        // To the address as it is now: it may have changed since the request came.
+                        let owner = users::find(tx, *id).await?.ok_or(AuthError::WrongPassword)?;
+                        outbox::post(tx, notice, Some(&owner.email)).await?;
+                    }
                     Ok(audit::record(tx, entry).await?)
                 })
             })
