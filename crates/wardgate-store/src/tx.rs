@@ -152,6 +152,8 @@ pub(crate) trait Scope: Send + Sized + 'static {
 
     fn enter(session: Session, key: Self::Key) -> Self;
     fn leave(self) -> Session;
+    #[cfg(feature = "testing")]
+    fn session(&mut self) -> &mut Session;
 }
 
 impl Scope for Tx {
@@ -164,6 +166,11 @@ impl Scope for Tx {
     fn leave(self) -> Session {
         self.session
     }
+
+    #[cfg(feature = "testing")]
+    fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
 }
 
 impl Scope for GlobalTx {
@@ -175,5 +182,10 @@ impl Scope for GlobalTx {
 
     fn leave(self) -> Session {
         self.inner.session
+    }
+
+    #[cfg(feature = "testing")]
+    fn session(&mut self) -> &mut Session {
+        &mut self.inner.session
     }
 }

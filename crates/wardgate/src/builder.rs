@@ -468,6 +468,7 @@ impl Builder {
             Arc::clone(env),
             Arc::clone(&audit),
             Arc::clone(&limits),
+            Arc::clone(&outbox),
             Arc::clone(&pool),
             password_settings,
         ));
@@ -509,7 +510,12 @@ impl Builder {
             roles: Arc::clone(&roles),
             service_accounts: ServiceAccounts::new(Arc::clone(env), Arc::clone(&audit)),
             users: Users::new(Arc::clone(env), Arc::clone(&audit)),
-            organizations: Organizations::new(Arc::clone(env), Arc::clone(&audit), Arc::clone(&limits)),
+            organizations: Organizations::new(
+                Arc::clone(env),
+                Arc::clone(&audit),
+                Arc::clone(&limits),
+                Arc::clone(&links),
+            ),
             api_keys,
             sessions: Sessions::new(
                 Arc::clone(env),
@@ -546,6 +552,7 @@ impl Builder {
                 Arc::clone(&keys),
                 Arc::clone(&tenants),
                 Arc::clone(&roles),
+                Arc::clone(&limits),
             ),
             tenants,
             setup: Setup::new(

@@ -295,7 +295,6 @@ impl Wardgate {
         self.0.limits.flush().await?;
         let source = self.own_source();
         self.0.keys.reload(TenantId::DEFAULT).await?;
-        self.0.passwords.calibrate(TenantId::DEFAULT).await?;
         self.0.limits.purge().await?;
         self.0.links.purge().await?;
         self.0.federation.purge().await?;
@@ -312,6 +311,7 @@ impl Wardgate {
             for tenant in some {
                 // One that fails, as when it is deleted meanwhile, keeps none of the others from what is due.
                 done = done.and(self.0.keys.maintain(tenant, &source).await.map(drop));
+                done = done.and(self.0.passwords.calibrate(tenant).await);
                 done = done.and(self.0.audit.remove_old(tenant).await.map(drop));
             }
         }
@@ -395,7 +395,7 @@ impl Wardgate {
         let pool = Arc::clone(&self.0.pool);
         // Joining threads blocks; a panic in there has nothing left to harm.
         let _ = tokio::task::spawn_blocking(move || pool.drain()).await;
-        if let Err(error) = self.write_down().await {
+        if let Err(error) = self.0.sessions.flush_all().await.and(self.write_down().await) {
             tracing::error!(%error, "what API keys and sessions were last used for is not all written down");
         }
         if let Err(error) = self.0.limits.flush().await {

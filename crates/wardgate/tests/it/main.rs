@@ -17,6 +17,7 @@ mod bad_input;
 mod browser;
 mod endpoints;
 mod escalation;
+mod even;
 #[cfg(feature = "federation")]
 mod federation;
 mod keys;

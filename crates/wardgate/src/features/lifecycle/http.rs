@@ -147,6 +147,17 @@ async fn end_sessions(
     Ok(StatusCode::NO_CONTENT)
 }
 
+async fn clear_limits(
+    State(gate): State<Wardgate>,
+    current: CurrentPrincipal,
+    Extension(source): Extension<Source>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, AuthError> {
+    let (tenant, caller) = (current.tenant(), current.caller(source));
+    gate.lifecycle().clear_limits(tenant, user_id(&id)?, &caller).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 async fn delete_me(
     State(gate): State<Wardgate>,
     tenant: CurrentTenant,
@@ -280,6 +291,17 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
                 .path_parameter("id")
                 .answers_empty(204, "Gone")
                 .refuses(&["not_found", "last_superadmin"]),
+        ),
+        // It opens the way to more guesses, so a key or an old sign-in does not do.
+        route(
+            &Method::DELETE,
+            "/admin/users/{id}/limits",
+            Access::SteppedUp("users:write"),
+            clear_limits,
+            operation("users", "Forget the failed attempts at a user's account")
+                .path_parameter("id")
+                .answers_empty(204, "The next attempt is looked at")
+                .refuses(&["not_found"]),
         ),
         route(
             &Method::DELETE,

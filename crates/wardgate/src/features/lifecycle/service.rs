@@ -8,6 +8,7 @@ use crate::environment::Environment;
 use crate::features::api_keys;
 use crate::features::audit::{self, Action, Audit};
 use crate::features::keys::Keys;
+use crate::features::limits::Limits;
 use crate::features::organizations;
 use crate::features::password::{self, Account};
 use crate::features::roles::{self, Authority, BuiltinRole, Caller, CustomRole, CustomRoles, RoleChange};
@@ -26,6 +27,7 @@ pub struct Lifecycle {
     pub(super) keys: Arc<Keys>,
     pub(super) tenants: Arc<Tenants>,
     roles: Arc<CustomRoles>,
+    limits: Arc<Limits>,
 }
 
 /// What is to become of a user; what is `None` stays.
@@ -61,8 +63,9 @@ impl Lifecycle {
         keys: Arc<Keys>,
         tenants: Arc<Tenants>,
         roles: Arc<CustomRoles>,
+        limits: Arc<Limits>,
     ) -> Self {
-        Self { env, audit, keys, tenants, roles }
+        Self { env, audit, keys, tenants, roles, limits }
     }
 
     /// Changes the user in all the ways asked for, or in none. Asking for what is so already is no fault.
@@ -147,6 +150,28 @@ impl Lifecycle {
             })
         });
         changed.await
+    }
+
+    /// Forgets the failed attempts at the user's account, as after somebody else tried to guess the password: whoever
+    /// comes next need not wait. Windows of an hour or less run out by themselves.
+    pub async fn clear_limits(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        caller: &Caller,
+    ) -> Result<(), AuthError> {
+        let entry = self.audit.done(&caller.source, caller.actor, Action::LimitsCleared, user);
+        let input = (user, caller.authority.clone(), Arc::clone(&self.limits), entry);
+        self.env
+            .db
+            .write(tenant.into(), input, |tx, (user, authority, limits, entry)| {
+                Box::pin(async move {
+                    let user = take(tx, *user, authority).await?;
+                    limits.clear(tx, user.id, user.email.normalized()).await?;
+                    Ok(audit::record(tx, entry).await?)
+                })
+            })
+            .await
     }
 
     /// Ends every session of the user.

@@ -243,6 +243,13 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
             page,
             file("The page behind a mailed link"),
         ),
+        route(
+            &Method::GET,
+            "/auth/invitations/accept",
+            Access::Public,
+            page,
+            file("The page behind a mailed link"),
+        ),
         route(&Method::GET, "/auth/link.js", Access::Public, script, file("The page's script")),
         route(&Method::GET, "/auth/link.css", Access::Public, style, file("The page's style")),
     ]

@@ -22,6 +22,12 @@ const pages = {
     send: "Sign in",
     done: "Signed in. An application sets mail.magic_link_url to a page of its own, and gets these tokens there:",
   },
+  "/auth/invitations/accept": {
+    title: "Join an organization",
+    about: "This works in a browser that is signed in with the address to which the mail was sent.",
+    send: "Join",
+    done: "You belong to the organization now:",
+  },
 };
 
 const found = Object.entries(pages).find(([path]) => location.pathname.endsWith(path));
