@@ -496,7 +496,7 @@ impl Builder {
             Arc::clone(master),
             federation_settings,
         );
-        let federation = federation.map_err(BuildError::Settings)?;
+        let federation = Arc::new(federation.map_err(BuildError::Settings)?);
         let roles = Arc::new(CustomRoles::new(Arc::clone(env), Arc::clone(&audit)));
         let tenants = Arc::new(Tenants::new(Arc::clone(env), Arc::clone(&audit), issuer));
         let origins = Origins::new(issuer, self.web.session_origins.clone());
@@ -528,7 +528,6 @@ impl Builder {
             cookie: SessionCookie::new(origins.are_secure(), self.browser_sessions.max_ttl),
             origins,
             identities: Identities::new(Arc::clone(env)),
-            federation,
             signin: SignIn::new(
                 Arc::clone(env),
                 Arc::clone(&audit),
@@ -553,7 +552,9 @@ impl Builder {
                 Arc::clone(&tenants),
                 Arc::clone(&roles),
                 Arc::clone(&limits),
+                Arc::clone(&federation),
             ),
+            federation,
             tenants,
             setup: Setup::new(
                 Arc::clone(env),

@@ -73,7 +73,7 @@ pub(crate) struct Inner {
     pub(crate) passwords: Arc<Passwords>,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) identities: Identities,
-    pub(crate) federation: Federation,
+    pub(crate) federation: Arc<Federation>,
     pub(crate) signin: SignIn,
     pub(crate) recovery: Recovery,
     pub(crate) lifecycle: Lifecycle,

@@ -144,7 +144,7 @@ pub enum AuthError {
     /// The one-use link for the first superadmin is used, expired or was never made.
     #[error("invalid setup token")]
     InvalidSetupToken,
-    /// The last active superadmin cannot be removed, disabled or given another role.
+    /// The last superadmin who can sign in cannot be removed, disabled, given another role or cut off from their provider.
     #[error("the last superadmin stays")]
     LastSuperadmin,
     /// No such thing, or not this principal's.

@@ -209,7 +209,7 @@ pub const PROBLEMS: &[ProblemRow] = &[
         "last_superadmin",
         409,
         "The last superadmin stays",
-        "The last active superadmin cannot be removed",
+        "No superadmin who can sign in would be left",
         "Make another superadmin first.",
     ),
     row(

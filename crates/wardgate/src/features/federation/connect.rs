@@ -54,8 +54,18 @@ impl Connector {
 pub(super) struct Connected {
     pub(super) name: String,
     pub(super) label: String,
+    /// `None` for one of an application's own.
+    pub(super) issuer: Option<String>,
     pub(super) is_trusted: bool,
     pub(super) upstream: Arc<dyn UpstreamProvider>,
+}
+
+impl Connected {
+    pub(super) fn new(settings: ProviderSettings, upstream: Arc<dyn UpstreamProvider>) -> Self {
+        let issuer = Some(settings.issuer().to_owned());
+        let ProviderSettings { name, label, links_verified_email, .. } = settings;
+        Self { name, label, issuer, is_trusted: links_verified_email, upstream }
+    }
 }
 
 type Kept = HashMap<(TenantId, String), (ProviderRow, Arc<dyn UpstreamProvider>)>;
@@ -90,7 +100,6 @@ impl Connections {
                 upstream
             }
         };
-        let ProviderSettings { name, label, links_verified_email, .. } = row.settings;
-        Ok(Connected { name, label, is_trusted: links_verified_email, upstream })
+        Ok(Connected::new(row.settings, upstream))
     }
 }

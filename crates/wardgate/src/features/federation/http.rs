@@ -515,7 +515,7 @@ fn administration() -> Vec<Route<Wardgate>> {
                 .path_parameter("name")
                 .json(&change)
                 .answers(200, "The provider as changed", &schema("Provider"))
-                .refuses(&["not_found", "busy"]),
+                .refuses(&["not_found", "busy", "last_superadmin"]),
         ),
         route(
             &Method::DELETE,
@@ -525,7 +525,7 @@ fn administration() -> Vec<Route<Wardgate>> {
             operation(tag, "Remove a provider; links to it stay, and are of no use without it")
                 .path_parameter("name")
                 .answers_empty(204, "Gone")
-                .refuses(&["not_found"]),
+                .refuses(&["not_found", "last_superadmin"]),
         ),
     ]
 }

@@ -9,9 +9,11 @@ mod service;
 mod store;
 #[cfg(feature = "federation")]
 mod upstream;
+mod ways;
 
 pub(crate) use accounts::{UpstreamProof, resolve};
 pub use model::{ClientSecret, Preset, ProviderSettings, ProviderView, StoredProvider, UnknownPreset};
 pub use providers::ProviderChange;
 pub use service::Federation;
 pub(crate) use service::{FederationSettings, forget};
+pub(crate) use ways::{Way, superadmin_remains};

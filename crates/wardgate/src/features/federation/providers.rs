@@ -7,6 +7,7 @@ use wardgate_store::Tx;
 use super::model::{ClientSecret, ProviderSettings, StoredProvider, is_name};
 use super::service::Federation;
 use super::store::{self, ProviderRow};
+use super::ways::{Way, superadmin_remains};
 use crate::features::audit::{self, Action, Entry};
 use crate::features::roles::{Authority, Caller, Limit};
 use crate::kernel::error::{AuthError, FieldFault};
@@ -108,7 +109,8 @@ impl Federation {
     /// it sent to a place of their own.
     ///
     /// # Errors
-    /// As [`create`](Self::create); [`AuthError::NotFound`].
+    /// As [`create`](Self::create); [`AuthError::NotFound`]; [`AuthError::LastSuperadmin`] where nobody else could
+    /// sign in who is one.
     pub async fn update(
         &self,
         tenant: TenantId,
@@ -155,8 +157,9 @@ impl Federation {
             disabled_at,
             created_at: before.created_at,
         };
-        let changed = self.env.db.write(tenant.into(), (before, row, entry), |tx, (before, row, entry)| {
-            Box::pin(update(tx, before, row, entry))
+        let input = (before, row, self.configured_ways(tenant), entry);
+        let changed = self.env.db.write(tenant.into(), input, |tx, (before, row, ways, entry)| {
+            Box::pin(update(tx, before, row, ways, entry))
         });
         changed.await
     }
@@ -164,18 +167,21 @@ impl Federation {
     /// Removes a provider. Its links stay, for another time that it is set up.
     ///
     /// # Errors
-    /// [`AuthError::NotFound`].
+    /// [`AuthError::NotFound`]; [`AuthError::LastSuperadmin`].
     pub async fn delete(&self, tenant: TenantId, name: &str, caller: &Caller) -> Result<(), AuthError> {
         if !is_name(name) {
             return Err(AuthError::NotFound);
         }
         let target = format!("provider:{name}");
         let entry = self.audit.done(&caller.source, caller.actor, Action::ProviderDeleted, target);
-        let deleted = self.env.db.write(tenant.into(), (name.to_owned(), entry), |tx, (name, entry)| {
+        let input = (name.to_owned(), self.configured_ways(tenant), entry);
+        let deleted = self.env.db.write(tenant.into(), input, |tx, (name, ways, entry)| {
             Box::pin(async move {
+                let remained = superadmin_remains(tx, None, ways).await?;
                 if !store::delete(tx, name).await? {
                     return Err(AuthError::NotFound);
                 }
+                keep_a_superadmin(tx, remained, ways).await?;
                 store::end_all_of(tx, name).await?;
                 Ok(audit::record(tx, entry).await?)
             })
@@ -232,6 +238,7 @@ async fn update(
     tx: &mut Tx,
     before: &ProviderRow,
     row: &ProviderRow,
+    ways: &[Way],
     entry: &Entry,
 ) -> Result<Option<StoredProvider>, AuthError> {
     tx.lock("upstream_providers").await?;
@@ -239,10 +246,20 @@ async fn update(
     if store::by_name(tx, &row.settings.name).await?.as_ref() != Some(before) {
         return Ok(None);
     }
+    let remained = superadmin_remains(tx, None, ways).await?;
     store::update(tx, row).await?;
+    keep_a_superadmin(tx, remained, ways).await?;
     store::end_all_of(tx, &row.settings.name).await?;
     audit::record(tx, entry).await?;
     Ok(Some(StoredProvider::from(row.clone())))
+}
+
+/// Refuses what took the last superadmin's way in: nobody could give it back over HTTP (S-105).
+async fn keep_a_superadmin(tx: &mut Tx, remained: bool, ways: &[Way]) -> Result<(), AuthError> {
+    if remained && !superadmin_remains(tx, None, ways).await? {
+        return Err(AuthError::LastSuperadmin);
+    }
+    Ok(())
 }
 
 fn apply(change: ProviderChange, mut settings: ProviderSettings) -> ProviderSettings {

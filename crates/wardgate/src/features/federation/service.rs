@@ -13,12 +13,13 @@ use super::accounts::{UpstreamProof, tell};
 use super::connect::{Connected, Connections, Connector};
 use super::model::{Flow, ProviderSettings, ProviderView, is_name};
 use super::store;
+use super::ways::can_sign_in;
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit};
-use crate::features::identities::{self, Identity};
+use crate::features::identities;
 use crate::features::limits::{Limits, Route};
 use crate::features::outbox::{Letter, LetterKind, Outbox};
-use crate::features::password::{Accounts, RegistrationMode, version_of};
+use crate::features::password::{Accounts, RegistrationMode};
 use crate::features::sessions;
 use crate::features::users::{self, NewUser, User, check_name};
 use crate::kernel::email::Email;
@@ -108,23 +109,22 @@ impl Federation {
         let connector = Connector::new(internal_hosts, Arc::clone(&env.clock));
         let (mut configured, mut faults) = (Vec::<Connected>::new(), Vec::new());
         for settings in providers {
-            let ProviderSettings { name, label, links_verified_email, .. } = settings.clone();
+            let name = settings.name.clone();
             faults.extend(
                 settings
                     .check()
                     .iter()
                     .map(|fault| format!("provider {name}: {} {}", fault.field, fault.detail)),
             );
-            match connector.build(settings) {
-                Ok(upstream) => {
-                    configured.push(Connected { name, label, is_trusted: links_verified_email, upstream });
-                }
+            match connector.build(settings.clone()) {
+                Ok(upstream) => configured.push(Connected::new(settings, upstream)),
                 Err(error) => faults.push(format!("provider {name}: {error}")),
             }
         }
         configured.extend(custom.into_iter().map(|(ProviderView { name, label }, upstream)| Connected {
             name,
             label,
+            issuer: None,
             is_trusted: false,
             upstream,
         }));
@@ -153,12 +153,12 @@ impl Federation {
 
     /// The providers through which people can sign in now, by name.
     pub async fn providers(&self, tenant: TenantId) -> Result<Vec<ProviderView>, AuthError> {
-        let rows = self.rows(tenant).await?;
-        let rows = rows
-            .into_iter()
-            .filter(|row| row.disabled_at.is_none())
-            .map(|row| ProviderView { name: row.settings.name, label: row.settings.label });
-        let configured = self.configured_of(tenant).iter();
+        let configured = self.configured_of(tenant);
+        let rows = self.rows(tenant).await?.into_iter().filter(|row| row.disabled_at.is_none());
+        let rows = rows.map(|row| ProviderView { name: row.settings.name, label: row.settings.label });
+        // A name that both have is the configuration's.
+        let rows = rows.filter(|row| configured.iter().all(|each| each.name != row.name));
+        let configured = configured.iter();
         let configured =
             configured.map(|each| ProviderView { name: each.name.clone(), label: each.label.clone() });
         let mut all: Vec<ProviderView> = rows.chain(configured).collect();
@@ -374,24 +374,20 @@ impl Federation {
         id: IdentityId,
         source: &Source,
     ) -> Result<(), AuthError> {
-        let usable: Vec<String> =
-            self.providers(tenant.id).await?.into_iter().map(|view| view.name).collect();
+        let ways = self.configured_ways(tenant.id);
         let notice = self.notice(tenant, LetterKind::IdentityUnlinked, id, source)?;
         let entry = self.audit.done(source, Actor::User(user), Action::IdentityUnlinked, id);
-        let input = (user, id, usable, notice, entry);
-        let unlinked = self.env.db.write(tenant.id.into(), input, |tx, (user, id, usable, notice, entry)| {
+        let input = (user, id, ways, notice, entry);
+        let unlinked = self.env.db.write(tenant.id.into(), input, |tx, (user, id, ways, notice, entry)| {
             Box::pin(async move {
                 users::lock(tx, *user).await?;
                 let owner = users::find(tx, *user).await?.ok_or(AuthError::NotFound)?;
-                let all = identities::list_of(tx, *user).await?;
-                if !all.iter().any(|link| link.id == *id) {
+                if !identities::remove(tx, *user, *id).await? {
                     return Err(AuthError::NotFound);
                 }
-                let is_way = |link: &Identity| link.id != *id && usable.contains(&link.provider);
-                if version_of(tx, *user).await? == 0 && !all.iter().any(is_way) {
+                if !can_sign_in(tx, *user, ways).await? {
                     return Err(AuthError::LastCredential);
                 }
-                identities::remove(tx, *user, *id).await?;
                 tell(tx, notice.as_ref(), &owner).await?;
                 Ok(audit::record(tx, entry).await?)
             })

@@ -1,7 +1,7 @@
 //! `/admin/providers`: what administrators of a tenant set up.
 
 use serde_json::{Value, json};
-use wardgate::{BuiltinRole, Preset, TenantId};
+use wardgate::{AuthError, BuiltinRole, Preset, ProviderSettings, TenantId};
 
 use super::gate;
 use crate::support::upstream::{CLIENT, SECRET, Trip, federated};
@@ -74,6 +74,60 @@ async fn a_provider_is_set_up_used_changed_switched_off_and_removed() {
     for (action, times) in [("provider.created", 1), ("provider.updated", 3), ("provider.deleted", 1)] {
         assert_eq!(actions.iter().filter(|known| *known == action).count(), times, "{action}");
     }
+}
+
+#[tokio::test]
+async fn a_superadmin_who_signs_in_through_a_provider_is_one_who_stays() {
+    // S-105
+    let (t, upstream) =
+        federated(|builder, upstream| builder.provider(upstream.settings("op", Preset::Oidc))).await;
+    let root = t.user("root").role(BuiltinRole::Superadmin).signed_in().await;
+    let refused = |result| assert!(matches!(result, Err(AuthError::LastSuperadmin)), "{result:?}");
+    let sso = super::me(&t, &super::sign_in(&t, &upstream).await.expect(200)).await;
+    let sso = sso["id"].as_str().unwrap().parse().unwrap();
+    t.set_roles(sso, &["superadmin"]).await.unwrap();
+    // Where the provider is no more, or is another by now, they cannot sign in.
+    let without = t.beside(|builder| builder).await;
+    refused(without.delete(root.id).await);
+    let elsewhere = upstream.settings("op", Preset::Oidc).at("https://op.example.com");
+    refused(t.beside(|builder| builder.provider(elsewhere)).await.delete(root.id).await);
+    t.delete(root.id).await.unwrap();
+    refused(t.delete(sso).await);
+}
+
+#[tokio::test]
+async fn the_provider_of_the_last_superadmin_stays() {
+    // S-105
+    let (t, upstream) = federated(|builder, _| builder).await;
+    let (boss, path) = (boss(&t).await, "/admin/providers/corp");
+    let root = t.user("root").role(BuiltinRole::Superadmin).registered().await;
+    boss.post("/admin/providers").json(&new(&upstream, "corp")).send().await.expect(201);
+    let trip = Trip::begin(&t, "/auth/login/corp").await;
+    let sso = super::me(&t, &trip.back(&upstream.authorize(&trip.location)).await.expect(200)).await;
+    t.set_roles(sso["id"].as_str().unwrap().parse().unwrap(), &["superadmin"]).await.unwrap();
+    let patch = async |change: Value| boss.request("PATCH", path).json(&change).send().await;
+    // Another can sign in without it.
+    patch(json!({ "is_active": false })).await.expect(200);
+    assert!(matches!(t.delete(root.id).await, Err(AuthError::LastSuperadmin)));
+    patch(json!({ "is_active": true })).await.expect(200);
+    t.delete(root.id).await.unwrap();
+    patch(json!({ "is_active": false })).await.refused(409, "last_superadmin");
+    let moved = json!({ "issuer": "https://op.example.com", "client_secret": "another" });
+    patch(moved).await.refused(409, "last_superadmin");
+    boss.request("DELETE", path).send().await.refused(409, "last_superadmin");
+    patch(json!({ "label": "Corporation" })).await.expect(200);
+    let trip = Trip::begin(&t, "/auth/login/corp").await;
+    trip.back(&upstream.authorize(&trip.location)).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_name_that_the_configuration_takes_over_is_shown_once() {
+    let (t, upstream) = federated(|builder, _| builder).await;
+    boss(&t).await.post("/admin/providers").json(&new(&upstream, "corp")).send().await.expect(201);
+    let ours = ProviderSettings { label: "Ours".to_owned(), ..upstream.settings("corp", Preset::Oidc) };
+    let t = t.beside(|builder| builder.provider(ours)).await;
+    let shown = t.get("/auth/providers").send().await.expect(200);
+    assert_eq!(shown.body["items"], json!([{ "name": "corp", "label": "Ours" }]));
 }
 
 #[tokio::test]
