@@ -32,6 +32,9 @@ if (!binary) {
   process.exit(2);
 }
 
+// A signal ends it as well as the last line does: what was started goes first.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
+
 let passed = 0;
 let failed = 0;
 
@@ -109,6 +112,11 @@ async function startWardgate(port, issuer) {
     env,
     stdio: ["ignore", "pipe", "pipe"],
   });
+  // However this process ends.
+  process.once("exit", () => {
+    child.kill("SIGKILL");
+    rmSync(data, { recursive: true, force: true });
+  });
   const log = [];
   child.stderr.on("data", (text) => log.push(text));
   const gone = new Promise((_, reject) => {
@@ -122,7 +130,6 @@ async function startWardgate(port, issuer) {
     const ended = new Promise((resolve) => child.once("exit", resolve));
     child.kill("SIGTERM");
     await ended;
-    rmSync(data, { recursive: true, force: true });
   };
   return { stop, log };
 }

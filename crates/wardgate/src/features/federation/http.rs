@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::model::{ClientSecret, Preset, ProviderSettings, StoredProvider};
+use super::model::{ClientSecret, Preset, ProviderSettings, StoredProvider, is_name};
 use super::providers::ProviderChange;
 use super::service::{Begun, Callback, FLOW_LIFE, Finished, redirect_uri};
 use crate::authn::{CurrentPrincipal, CurrentUser, cookie};
@@ -129,6 +129,8 @@ async fn posted_callback(
     Path(name): Path<String>,
     Form(callback): Form<Callback>,
 ) -> Result<Response, AuthError> {
+    // Else the path of the address would be whatever stands there.
+    is_name(&name).then_some(()).ok_or(AuthError::NotFound)?;
     let Callback { state, code, issuer, error } = callback;
     let given = [("state", Some(state)), ("code", code), ("iss", issuer), ("error", error)];
     let given = given.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?)));
@@ -399,7 +401,8 @@ fn signing_in() -> Vec<Route<Wardgate>> {
             operation(tag, "The same for providers that send it back with a form")
                 .path_parameter("provider")
                 .form(&json!({ "type": "object" }))
-                .answers_empty(303, "To the same address, with the form as its query"),
+                .answers_empty(303, "To the same address, with the form as its query")
+                .refuses(&["not_found"]),
         ),
     ]
 }

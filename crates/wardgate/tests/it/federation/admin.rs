@@ -108,8 +108,12 @@ async fn the_provider_of_the_last_superadmin_stays() {
     let patch = async |change: Value| boss.request("PATCH", path).json(&change).send().await;
     // Another can sign in without it.
     patch(json!({ "is_active": false })).await.expect(200);
-    assert!(matches!(t.delete(root.id).await, Err(AuthError::LastSuperadmin)));
+    let refused = |result| assert!(matches!(result, Err(AuthError::LastSuperadmin)), "{result:?}");
+    refused(t.delete(root.id).await);
     patch(json!({ "is_active": true })).await.expect(200);
+    // A name that the configuration took over is another provider's.
+    let ours = upstream.settings("corp", Preset::Oidc).at("https://op.example.com");
+    refused(t.beside(|builder| builder.provider(ours)).await.delete(root.id).await);
     t.delete(root.id).await.unwrap();
     patch(json!({ "is_active": false })).await.refused(409, "last_superadmin");
     let moved = json!({ "issuer": "https://op.example.com", "client_secret": "another" });

@@ -287,6 +287,29 @@ async fn a_discovery_document_of_another_is_refused() {
 }
 
 #[tokio::test]
+async fn a_discovery_document_leads_to_no_other_host_inside() {
+    // S-073
+    let (t, upstream) = federated(|builder, upstream| {
+        let inside = ["127.0.0.1", "LOCALHOST"].map(str::to_owned);
+        builder.internal_hosts(inside.to_vec()).provider(upstream.settings("op", Preset::Oidc))
+    })
+    .await;
+    let elsewhere = upstream.issuer().replace("127.0.0.1", "localhost");
+    for endpoint in ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint"] {
+        for address in
+            [format!("{elsewhere}/x"), "https://localhost/x".to_owned(), "http://127.0.0.1:9/x".to_owned()]
+        {
+            upstream.is().metadata = json!({ endpoint: address });
+            t.advance(std::time::Duration::from_secs(10));
+            t.get("/auth/login/op").send().await.refused(502, "upstream_failed");
+        }
+    }
+    upstream.is().metadata = json!({});
+    t.advance(std::time::Duration::from_secs(10));
+    sign_in(&t, &upstream).await.expect(200);
+}
+
+#[tokio::test]
 async fn nobody_inside_is_asked_unless_the_operator_says_so() {
     // S-073
     let clock = std::sync::Arc::new(wardgate::ManualClock::at(crate::support::upstream::START));

@@ -105,6 +105,9 @@ async fn a_form_that_is_posted_back_comes_again_as_a_query() {
     let posted = t.post("/auth/callback/op").form(strange).send().await.expect(303);
     let expected = "https://auth.example.com/auth/callback/op?state=%0D%0Ax%26code%3D1&error=%3Cscript%3E";
     assert_eq!(posted.header("location"), expected);
+    for elsewhere in ["..%2F..%2Fadmin", "op%3Fcode=x", "OP", "%0d%0a"] {
+        t.post(&format!("/auth/callback/{elsewhere}")).form("state=a").send().await.refused(404, "not_found");
+    }
     t.post("/auth/callback/op").form("state=a&state=b").send().await.refused(422, "invalid_fields");
     t.post("/auth/callback/op").form("state=%ff").send().await.refused(400, "malformed_body");
     t.post("/auth/callback/op")

@@ -16,6 +16,7 @@ pub(in super::super) struct Client {
 impl Client {
     /// One that also reaches these hosts wherever they lie.
     pub(in super::super) fn new(internal_hosts: Vec<String>) -> Self {
+        let internal_hosts = internal_hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
         Self { internal_hosts, outbound: OnceLock::new() }
     }
 
@@ -23,6 +24,18 @@ impl Client {
     pub(super) fn check(&self, url: &str) -> Result<(), UpstreamError> {
         Outbound::check_address(url, &self.internal_hosts)
             .map_err(|refusal| UpstreamError::Failed(format!("{url:?} {refusal}")))
+    }
+
+    /// As [`check`](Self::check), for an address that this issuer's document names. One inside must be the issuer's
+    /// own: whoever sets a provider up could otherwise have forms posted to every host that the operator allows.
+    pub(super) fn check_endpoint(&self, issuer: &str, url: &str) -> Result<(), UpstreamError> {
+        self.check(url)?;
+        if Outbound::leads_inside(issuer, url, &self.internal_hosts) {
+            return Err(UpstreamError::Failed(format!(
+                "{url:?} is an internal host's, and not the issuer's"
+            )));
+        }
+        Ok(())
     }
 
     /// What lies at an address, as JSON.

@@ -140,7 +140,7 @@ impl Oidc {
         }
         let endpoints = [&metadata.authorization_endpoint, &metadata.token_endpoint, &metadata.jwks_uri];
         for url in endpoints.into_iter().chain(&metadata.userinfo_endpoint) {
-            self.client.check(url)?;
+            self.client.check_endpoint(issuer, url)?;
         }
         // What is appended to it must stay a part of the query.
         if metadata.authorization_endpoint.contains('#') {
