@@ -17,7 +17,7 @@ const KEY: &str = "q83vEjRWeJCrze8SNFZ4kB0CAz7FpsfY6foLHC0+T2A=";
 pub(crate) struct Received {
     credentials: String,
     from: String,
-    to: Vec<String>,
+    pub(crate) to: Vec<String>,
     pub(crate) data: String,
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Connector {
 
 #[cfg(feature = "federation")]
 impl Connector {
-    pub(super) fn new(internal_hosts: Vec<String>, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(internal_hosts: &[String], clock: Arc<dyn Clock>) -> Self {
         Self { client: Arc::new(super::upstream::Client::new(internal_hosts)), clock }
     }
 
@@ -40,7 +40,7 @@ pub(super) struct Connector;
 
 #[cfg(not(feature = "federation"))]
 impl Connector {
-    pub(super) fn new(_: Vec<String>, _: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(_: &[String], _: Arc<dyn Clock>) -> Self {
         Self
     }
 

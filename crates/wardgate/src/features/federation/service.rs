@@ -106,7 +106,7 @@ impl Federation {
         settings: FederationSettings,
     ) -> Result<Self, Vec<String>> {
         let FederationSettings { providers, custom, internal_hosts, registration } = settings;
-        let connector = Connector::new(internal_hosts, Arc::clone(&env.clock));
+        let connector = Connector::new(&internal_hosts, Arc::clone(&env.clock));
         let (mut configured, mut faults) = (Vec::<Connected>::new(), Vec::new());
         for settings in providers {
             let name = settings.name.clone();

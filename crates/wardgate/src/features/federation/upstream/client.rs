@@ -15,7 +15,7 @@ pub(in super::super) struct Client {
 
 impl Client {
     /// One that also reaches these hosts wherever they lie.
-    pub(in super::super) fn new(internal_hosts: Vec<String>) -> Self {
+    pub(in super::super) fn new(internal_hosts: &[String]) -> Self {
         let internal_hosts = internal_hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
         Self { internal_hosts, outbound: OnceLock::new() }
     }
