@@ -131,7 +131,7 @@ impl Outbound {
 
     /// Whether `to` is at one of the `allowed` hosts, and elsewhere than `from`: what a document says that somebody
     /// outside may have written is no permission to go inside.
-    pub(crate) fn leads_inside(from: &str, to: &str, allowed: &[String]) -> bool {
+    pub fn leads_inside(from: &str, to: &str, allowed: &[String]) -> bool {
         let origin = |url: &str| Url::parse(url).map(|url| url.origin());
         let is_inside =
             Url::parse(to).is_ok_and(|to| to.host_str().is_some_and(|host| is_allowed(allowed, host)));
