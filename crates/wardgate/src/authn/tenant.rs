@@ -9,7 +9,7 @@ use http::header::HOST;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Uri};
 
-use crate::gate::{Wardgate, WebSettings};
+use crate::gate::Wardgate;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::TenantId;
 use crate::kernel::tenant::CurrentTenant;
@@ -41,7 +41,7 @@ async fn named(
     extensions: &Extensions,
 ) -> Result<CurrentTenant, AuthError> {
     let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-    match said_by_proxy(&gate.0.web, peer, headers)? {
+    match said_by_proxy(gate, peer, headers)? {
         Some(TenantId::DEFAULT_SLUG) => Ok(gate.tenants().default_tenant()),
         Some(slug) => gate.tenants().by_slug(slug).await,
         None => gate.tenants().by_host(&asked_host(uri, headers)).await,
@@ -52,10 +52,11 @@ async fn named(
 ///
 /// Two of them are the proxy's beside its client's, and nobody knows which is which.
 fn said_by_proxy<'h>(
-    web: &WebSettings,
+    gate: &Wardgate,
     peer: Option<IpAddr>,
     headers: &'h HeaderMap,
 ) -> Result<Option<&'h str>, AuthError> {
+    let web = &gate.0.web;
     let is_trusted =
         |peer: IpAddr| web.trusted_proxies.iter().any(|proxy| proxy.contains(peer.to_canonical()));
     let Some(name) = web.tenant_header.as_ref().filter(|_| peer.is_some_and(is_trusted)) else {
