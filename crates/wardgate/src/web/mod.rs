@@ -8,6 +8,7 @@ pub(crate) mod docs;
 pub(crate) mod envelope;
 pub(crate) mod fields;
 pub(crate) mod inbox;
+pub(crate) mod next;
 pub(crate) mod openapi;
 pub(crate) mod origin;
 pub(crate) mod problem;
