@@ -34,6 +34,7 @@ use crate::features::users::Users;
 use crate::gate::{Inner, Wardgate, WebSettings};
 use crate::hashing::{HashPool, HashPoolSettings};
 use crate::kernel::error::AuthError;
+use crate::kernel::tenant::Branding;
 use crate::migrations::MIGRATIONS;
 use crate::ports::ephemeral::{Ephemeral, Memory};
 use crate::ports::{Clock, DevInbox, Mailer, Rng, SystemClock, SystemRng};
@@ -93,6 +94,8 @@ pub struct Builder {
     mailer: Option<Arc<dyn Mailer>>,
     dev_inbox: Option<Arc<DevInbox>>,
     link_urls: LinkUrls,
+    pages: bool,
+    branding: Branding,
     rate_limits: RateLimits,
     nodes: u32,
     #[cfg(feature = "redis")]
@@ -128,6 +131,8 @@ impl Default for Builder {
             mailer: None,
             dev_inbox: None,
             link_urls: LinkUrls::default(),
+            pages: false,
+            branding: Branding::default(),
             rate_limits: RateLimits::default(),
             nodes: 1,
             #[cfg(feature = "redis")]
@@ -206,6 +211,16 @@ impl Builder {
         let inbox = Arc::new(DevInbox::default());
         self.mailer = Some(Arc::clone(&inbox) as Arc<dyn Mailer>);
         self.dev_inbox = Some(inbox);
+        self
+    }
+
+    /// Serves pages for people: `/sign-in`, `/register`, `/account` and what belongs to them; the how-to `pages.md` lists
+    /// their paths. `branding` is that of the tenant `default`; without a name it goes by its host.
+    #[cfg(feature = "pages")]
+    #[must_use]
+    pub fn pages(mut self, branding: Branding) -> Self {
+        self.pages = true;
+        self.branding = branding;
         self
     }
 
@@ -343,6 +358,9 @@ impl Builder {
         }
         faults.extend(self.rate_limits.faults());
         faults.extend(self.link_urls.faults());
+        if self.mailer.is_some() && !self.pages {
+            faults.extend(self.link_urls.missing());
+        }
         if self.registration == RegistrationMode::Verified && self.mailer.is_none() {
             faults.push("registration: proving addresses needs a mailer".to_owned());
         }
@@ -445,7 +463,7 @@ impl Builder {
             Arc::clone(&links),
             self.registration,
         ));
-        let tenants = Arc::new(Tenants::new(Arc::clone(env), Arc::clone(&audit), issuer));
+        let tenants = Arc::new(Tenants::new(Arc::clone(env), Arc::clone(&audit), issuer, self.branding));
         let origins = Origins::new(issuer, self.web.session_origins.clone());
         let envelope = Envelope {
             clock: Arc::clone(&env.clock),
@@ -503,6 +521,7 @@ impl Builder {
             envelope: Arc::new(envelope),
             stopping: std::sync::atomic::AtomicBool::new(false),
             web: self.web,
+            pages: self.pages,
             env: Arc::clone(env),
             pool,
             audit,

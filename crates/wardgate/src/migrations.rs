@@ -34,4 +34,5 @@ pub const MIGRATIONS: &[Migration] = migrations![
     18 "0018_mailed_links",
     19 "0019_tenants",
     20 "0020_organizations",
+    22 "0022_branding",
 ];

@@ -93,7 +93,22 @@ fn of_one_tenant(gate: &Wardgate) -> Router<Wardgate> {
             access => handler.layer(from_fn_with_state((gate.clone(), access), admit)),
         })
     });
-    router(guarded.collect())
+    let routes = guarded.collect();
+    #[cfg(feature = "pages")]
+    let routes = if gate.0.pages { with_pages(routes, gate) } else { routes };
+    router(routes)
+}
+
+#[cfg(feature = "pages")]
+fn with_pages(mut routes: Vec<Route<Wardgate>>, gate: &Wardgate) -> Vec<Route<Wardgate>> {
+    let guarded = crate::pages::table().into_iter().map(|route| {
+        route.guarded(|handler, access| {
+            handler.layer(from_fn_with_state((gate.clone(), access), crate::pages::guard))
+        })
+    });
+    routes.extend(guarded);
+    routes.extend(crate::pages::files());
+    routes
 }
 
 type Inner = (Wardgate, Router);

@@ -1,5 +1,7 @@
 //! Row 3: HTTP, knowing the kernel only. Bodies in, problems out, and what wraps every request.
 
+#[cfg(feature = "pages")]
+pub(crate) mod asset;
 pub(crate) mod body;
 pub(crate) mod client_ip;
 pub(crate) mod cookie;
@@ -8,6 +10,7 @@ pub(crate) mod docs;
 pub(crate) mod envelope;
 pub(crate) mod fields;
 pub(crate) mod inbox;
+#[allow(dead_code, reason = "signing in elsewhere uses the rest")]
 pub(crate) mod next;
 pub(crate) mod openapi;
 pub(crate) mod origin;

@@ -442,6 +442,17 @@ fn field_json(fault: &FieldFault) -> Value {
     json!({ "pointer": pointer, "code": fault.code, "detail": fault.detail })
 }
 
+impl AuthError {
+    /// The answer as a page for people: its status and headers are the problem's.
+    #[cfg(feature = "pages")]
+    pub(crate) fn into_page(self, html: String) -> Response {
+        let mut response = self.into_response();
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        *response.body_mut() = html.into();
+        response
+    }
+}
+
 /// What went wrong inside, for the log line that the envelope writes with the request's id.
 #[derive(Clone)]
 pub(crate) struct InternalCause(pub(crate) String);

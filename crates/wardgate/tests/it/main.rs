@@ -21,6 +21,8 @@ mod lifecycle;
 mod limits;
 mod mail;
 mod organizations;
+#[cfg(feature = "pages")]
+mod pages;
 mod races;
 mod recovery;
 mod refresh;

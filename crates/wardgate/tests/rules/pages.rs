@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders that hold what others made.
-const SKIPPED: &[&str] = &["target", ".venv", ".git"];
+const SKIPPED: &[&str] = &["target", ".venv", ".git", "node_modules"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
