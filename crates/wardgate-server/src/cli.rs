@@ -159,6 +159,8 @@ pub(crate) enum User {
     Disable(ByEmail),
     /// Let the user sign in again; ended sessions stay ended
     Enable(ByEmail),
+    /// Forget the failed attempts at the account, so that the next is looked at at once
+    ClearLimits(ByEmail),
     /// Remove the user with sessions, tokens and roles
     Delete {
         #[command(flatten)]

@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod config;
 mod datadir;
+mod door;
 mod failure;
 mod output;
 mod progress;

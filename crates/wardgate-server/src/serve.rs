@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use axum_server::Handle;
-use axum_server::accept::NoDelayAcceptor;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use wardgate::{MasterKey, Wardgate};
@@ -15,8 +15,12 @@ use crate::banner::Banner;
 use crate::cli::{Common, Serve};
 use crate::config::{Config, Flag, Format, Mode, Telemetry};
 use crate::datadir::{DataDir, ServerLock};
+use crate::door::Door;
 use crate::failure::Failure;
 use crate::wire;
+
+/// Files that are open besides connections: the database's, with its pool, and requests of our own.
+const OTHER_FILES: u64 = 256;
 
 /// A client that sends its head slower than this holds a connection for nothing (S-145).
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -78,6 +82,7 @@ fn prepare(args: Serve, common: &Common) -> Result<Start, Failure> {
     let lock = ServerLock::take(&database)?;
     let master_key = given.map_or_else(|| data.master_key_or_new(), Ok)?;
     let (listener, address) = listen_on(config.server.listen)?;
+    make_room_for(config.server.max_connections);
     Ok(Start { mode, config, data, database, master_key, listener, address, json: common.json, _lock: lock })
 }
 
@@ -91,6 +96,25 @@ fn listen_on(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> 
             if address.port() == 8081 { 8082 } else { 8081 }
         ))
     })
+}
+
+/// Lets the process have as many files open as connections need, as far as the system allows it: the limit that a shell
+/// or a service manager sets is often 1024.
+fn make_room_for(connections: usize) {
+    let wanted = u64::try_from(connections).unwrap_or(u64::MAX).saturating_add(OTHER_FILES);
+    let limit = getrlimit(Resource::Nofile);
+    // No limit at all is `None`.
+    let Some(current) = limit.current.filter(|current| *current < wanted) else { return };
+    let possible = limit.maximum.map_or(wanted, |most| wanted.min(most));
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(possible), ..limit }).is_ok();
+    if !raised || possible < wanted {
+        let open = if raised { possible } else { current };
+        tracing::warn!(
+            open,
+            wanted,
+            "the process may have fewer files open than server.max_connections needs"
+        );
+    }
 }
 
 /// What is right, but seldom meant.
@@ -143,7 +167,9 @@ impl Start {
         // Nobody reading is no reason not to serve.
         let _ = banner.print(&mut io::stdout().lock(), self.json);
         drop(banner);
-        answer(&gate, self.listener, self.config.server.shutdown_grace, signals).await
+        let server = &self.config.server;
+        let door = Door::new(server.max_connections, KEEP_ALIVE);
+        answer(&gate, self.listener, door, server.shutdown_grace, signals).await
     }
 }
 
@@ -160,13 +186,13 @@ async fn setup_link(gate: &Wardgate, mode: Mode, origin: &str) -> Result<Option<
 async fn answer(
     gate: &Wardgate,
     listener: TcpListener,
+    door: Door,
     grace: Duration,
     signals: Signals,
 ) -> Result<(), Failure> {
     let handle = Handle::new();
-    // An answer is often one small segment, which Nagle's algorithm would hold back for the client's late ACK.
     let mut server = axum_server::from_tcp(listener)?
-        .acceptor(NoDelayAcceptor::new())
+        .acceptor(door)
         .handle(handle.clone())
         .first_request_timeout(HEAD_TIMEOUT);
     server.http_builder().http1().header_read_timeout(KEEP_ALIVE).max_buf_size(HTTP1_BUFFER);

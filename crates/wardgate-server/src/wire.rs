@@ -179,6 +179,7 @@ fn link_urls(mail: &config::Mail) -> LinkUrls {
         reset: mail.reset_url.clone(),
         magic_link: mail.magic_link_url.clone(),
         invitation: mail.invitation_url.clone(),
+        organization: mail.organization_url.clone(),
     }
 }
 

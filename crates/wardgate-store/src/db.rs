@@ -15,6 +15,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Db {
     engine: Arc<Engine>,
+    #[cfg(feature = "testing")]
+    watch: crate::testing::Watch,
 }
 
 pub(crate) enum Engine {
@@ -42,7 +44,11 @@ impl Db {
             DatabaseUrl::Sqlite(path) => Engine::Sqlite(sqlite::Engine::open(path, options).await?),
             DatabaseUrl::Postgres(url) => Engine::Postgres(postgres::Engine::open(&url, &options).await?),
         };
-        Ok(Self { engine: Arc::new(engine) })
+        Ok(Self {
+            engine: Arc::new(engine),
+            #[cfg(feature = "testing")]
+            watch: crate::testing::Watch::default(),
+        })
     }
 
     /// Runs `body` in a transaction of `tenant`: `Ok` commits, `Err` rolls back.
@@ -152,6 +158,8 @@ impl Db {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        #[cfg(feature = "testing")]
+        let body = self.watch.around(body);
         match &*self.engine {
             Engine::Sqlite(engine) => engine.run(access, key, input, body).await,
             Engine::Postgres(engine) => engine.run(access, key, input, body).await,
@@ -215,6 +223,11 @@ impl Db {
     #[cfg(feature = "testing")]
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn watch(&self) -> &crate::testing::Watch {
+        &self.watch
     }
 }
 

@@ -1,5 +1,7 @@
 //! How a database is opened.
 
+use std::time::Duration;
+
 use crate::DatabaseUrl;
 
 /// Whether a COMMIT waits for the disk.
@@ -22,6 +24,9 @@ pub struct DbOptions {
     pub queue: usize,
     /// SQLite: threads for [`Db::read`](crate::Db::read). Default 2.
     pub readers: usize,
+    /// SQLite: how long the writer waits for another process's before [`StoreError::Busy`](crate::StoreError::Busy).
+    /// Default 10 seconds.
+    pub patience: Duration,
     /// PostgreSQL: connections at most. Default 16.
     pub pool: usize,
     /// Whether a COMMIT waits for the disk. Default [`Durability::Full`].
@@ -31,6 +36,14 @@ pub struct DbOptions {
 impl DbOptions {
     /// The defaults for the database at `url`.
     pub fn new(url: DatabaseUrl) -> Self {
-        Self { url, commit_batch: 256, queue: 4096, readers: 2, pool: 16, durability: Durability::Full }
+        Self {
+            url,
+            commit_batch: 256,
+            queue: 4096,
+            readers: 2,
+            patience: Duration::from_secs(10),
+            pool: 16,
+            durability: Durability::Full,
+        }
     }
 }

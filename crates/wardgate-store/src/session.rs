@@ -53,16 +53,33 @@ pub(crate) struct Session {
     /// Whether there is a transaction around the statements.
     in_transaction: bool,
     failed: Option<StoreError>,
+    #[cfg(feature = "testing")]
+    watch: crate::testing::Watch,
 }
 
 impl Session {
     pub(crate) fn transaction(conn: Conn) -> Self {
-        Self { conn, in_transaction: true, failed: None }
+        Self::new(conn, true)
     }
 
     /// For point reads. Refuses what would commit by itself or be released at once.
     pub(crate) fn lookup(conn: Conn) -> Self {
-        Self { conn, in_transaction: false, failed: None }
+        Self::new(conn, false)
+    }
+
+    fn new(conn: Conn, in_transaction: bool) -> Self {
+        Self {
+            conn,
+            in_transaction,
+            failed: None,
+            #[cfg(feature = "testing")]
+            watch: crate::testing::Watch::default(),
+        }
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn watched_by(&mut self, watch: &crate::testing::Watch) {
+        self.watch = watch.clone();
     }
 
     /// The connection, and the first error a verb met in this transaction.
@@ -72,6 +89,8 @@ impl Session {
 
     pub(crate) async fn all<T: FromRow>(&mut self, statement: &Statement<'_>) -> Result<Vec<T>, StoreError> {
         self.may_run(statement.text.changes)?;
+        #[cfg(feature = "testing")]
+        self.watch.note(statement.text.postgres);
         let rows = match &mut self.conn {
             Conn::Sqlite(conn) => sqlite::verbs::rows(conn, statement),
             Conn::Postgres(lease) => postgres::verbs::rows(lease, statement).await,
@@ -93,6 +112,8 @@ impl Session {
 
     pub(crate) async fn exec(&mut self, statement: &Statement<'_>) -> Result<u64, StoreError> {
         self.may_run(true)?;
+        #[cfg(feature = "testing")]
+        self.watch.note(statement.text.postgres);
         let changed = match &mut self.conn {
             Conn::Sqlite(conn) => sqlite::verbs::exec(conn, statement),
             Conn::Postgres(lease) => postgres::verbs::exec(lease, statement).await,
@@ -102,6 +123,8 @@ impl Session {
 
     pub(crate) async fn lock(&mut self, space: &[u8], name: &str) -> Result<(), StoreError> {
         self.may_run(true)?;
+        #[cfg(feature = "testing")]
+        self.watch.note("LOCK");
         let locked = match &mut self.conn {
             Conn::Sqlite(_) => Ok(()),
             Conn::Postgres(lease) => postgres::lock::in_transaction(lease, space, name).await,

@@ -40,7 +40,9 @@ impl Engine {
 
     fn open_here(path: PathBuf, options: &DbOptions) -> Result<Self, StoreError> {
         connect::create_file(&path)?;
-        let writer = writer::start(connect::open(&path, Role::Writer(options.durability))?, options)?;
+        let conn = connect::open(&path, Role::Writer(options.durability))?;
+        conn.busy_timeout(options.patience).map_err(|error| error::store_error(&error))?;
+        let writer = writer::start(conn, options)?;
         let readers = readers::start(&path, options)?;
         let (lookups, tidied) = (Lookups::new(path.clone()), OnceCell::new());
         Ok(Self { path, durability: options.durability, writer, readers, lookups, tidied })

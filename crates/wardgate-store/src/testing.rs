@@ -2,6 +2,10 @@
 
 mod postgres;
 mod schema;
+mod watch;
+
+pub(crate) use watch::Watch;
+pub use watch::statements;
 
 pub use schema::{ColumnShape, ForeignKeyShape, Kind, TableShape, schema};
 

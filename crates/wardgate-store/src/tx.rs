@@ -34,7 +34,8 @@ pub struct Tx {
 ///
 /// `$1` is the caller's first parameter and no column is hidden; otherwise as [`Tx`].
 pub struct GlobalTx {
-    session: Session,
+    /// Only its session is used above tenants.
+    inner: Tx,
 }
 
 impl Tx {
@@ -89,6 +90,12 @@ impl Tx {
 }
 
 impl GlobalTx {
+    /// The same transaction inside one tenant: for a change above tenants whose record belongs to one.
+    pub fn within(&mut self, tenant: TenantKey) -> &mut Tx {
+        self.inner.tenant = tenant;
+        &mut self.inner
+    }
+
     /// All rows of the result.
     ///
     /// # Errors
@@ -98,7 +105,7 @@ impl GlobalTx {
         sql: GlobalSql,
         params: &[Value<'_>],
     ) -> Result<Vec<T>, StoreError> {
-        self.session.all(&Statement::above_tenants(sql, params)).await
+        self.inner.session.all(&Statement::above_tenants(sql, params)).await
     }
 
     /// The only row of the result, or `None`.
@@ -110,7 +117,7 @@ impl GlobalTx {
         sql: GlobalSql,
         params: &[Value<'_>],
     ) -> Result<Option<T>, StoreError> {
-        self.session.opt(&Statement::above_tenants(sql, params)).await
+        self.inner.session.opt(&Statement::above_tenants(sql, params)).await
     }
 
     /// The only row of the result.
@@ -126,7 +133,7 @@ impl GlobalTx {
     /// # Errors
     /// [`StoreError::Constraint`] if the schema refuses; else what the database says.
     pub async fn exec(&mut self, sql: GlobalSql, params: &[Value<'_>]) -> Result<u64, StoreError> {
-        self.session.exec(&Statement::above_tenants(sql, params)).await
+        self.inner.session.exec(&Statement::above_tenants(sql, params)).await
     }
 
     /// As [`Tx::lock`], with a name that is one for all tenants.
@@ -134,7 +141,7 @@ impl GlobalTx {
     /// # Errors
     /// What the database says.
     pub async fn lock(&mut self, name: &str) -> Result<(), StoreError> {
-        self.session.lock(b"global", name).await
+        self.inner.session.lock(b"global", name).await
     }
 }
 
@@ -145,6 +152,8 @@ pub(crate) trait Scope: Send + Sized + 'static {
 
     fn enter(session: Session, key: Self::Key) -> Self;
     fn leave(self) -> Session;
+    #[cfg(feature = "testing")]
+    fn session(&mut self) -> &mut Session;
 }
 
 impl Scope for Tx {
@@ -157,16 +166,26 @@ impl Scope for Tx {
     fn leave(self) -> Session {
         self.session
     }
+
+    #[cfg(feature = "testing")]
+    fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
 }
 
 impl Scope for GlobalTx {
     type Key = ();
 
     fn enter(session: Session, (): ()) -> Self {
-        Self { session }
+        Self { inner: Tx { session, tenant: TenantKey(Uuid::nil()) } }
     }
 
     fn leave(self) -> Session {
-        self.session
+        self.inner.session
+    }
+
+    #[cfg(feature = "testing")]
+    fn session(&mut self) -> &mut Session {
+        &mut self.inner.session
     }
 }

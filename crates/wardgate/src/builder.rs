@@ -434,11 +434,13 @@ impl Builder {
             refresh_grace: self.refresh_grace,
         };
         let successor_key = master.derive("wardgate refresh successors");
+        let api_keys = Arc::new(ApiKeys::new(Arc::clone(env), Arc::clone(&audit), Arc::clone(&limits)));
         let tokens = Arc::new(Tokens::new(
             Arc::clone(env),
             Arc::clone(&audit),
             Arc::clone(&limits),
             Arc::clone(&keys),
+            Arc::clone(&api_keys),
             token_settings,
             successor_key,
         ));
@@ -451,6 +453,7 @@ impl Builder {
             Arc::clone(env),
             Arc::clone(&audit),
             Arc::clone(&limits),
+            Arc::clone(&outbox),
             Arc::clone(&pool),
             password_settings,
         ));
@@ -463,6 +466,7 @@ impl Builder {
             Arc::clone(&links),
             self.registration,
         ));
+        let roles = Arc::new(CustomRoles::new(Arc::clone(env), Arc::clone(&audit)));
         let tenants = Arc::new(Tenants::new(Arc::clone(env), Arc::clone(&audit), issuer, self.branding));
         let origins = Origins::new(issuer, self.web.session_origins.clone());
         let envelope = Envelope {
@@ -472,11 +476,16 @@ impl Builder {
             loopback_hosts_only: self.web.loopback_hosts_only,
         };
         Ok(Wardgate(Arc::new(Inner {
-            roles: CustomRoles::new(Arc::clone(env), Arc::clone(&audit)),
+            roles: Arc::clone(&roles),
             service_accounts: ServiceAccounts::new(Arc::clone(env), Arc::clone(&audit)),
             users: Users::new(Arc::clone(env), Arc::clone(&audit)),
-            organizations: Organizations::new(Arc::clone(env), Arc::clone(&audit), Arc::clone(&limits)),
-            api_keys: ApiKeys::new(Arc::clone(env), Arc::clone(&audit), Arc::clone(&limits)),
+            organizations: Organizations::new(
+                Arc::clone(env),
+                Arc::clone(&audit),
+                Arc::clone(&limits),
+                Arc::clone(&links),
+            ),
+            api_keys,
             sessions: Sessions::new(
                 Arc::clone(env),
                 Arc::clone(&audit),
@@ -508,6 +517,8 @@ impl Builder {
                 Arc::clone(&audit),
                 Arc::clone(&keys),
                 Arc::clone(&tenants),
+                Arc::clone(&roles),
+                Arc::clone(&limits),
             ),
             tenants,
             setup: Setup::new(

@@ -58,10 +58,10 @@ pub(crate) struct Inner {
     pub(crate) keys: Arc<Keys>,
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) users: Users,
-    pub(crate) roles: CustomRoles,
+    pub(crate) roles: Arc<CustomRoles>,
     pub(crate) service_accounts: ServiceAccounts,
     pub(crate) organizations: Organizations,
-    pub(crate) api_keys: ApiKeys,
+    pub(crate) api_keys: Arc<ApiKeys>,
     pub(crate) sessions: Sessions,
     pub(crate) cookie: SessionCookie,
     pub(crate) link_cookie: LinkCookie,
@@ -279,7 +279,8 @@ impl Wardgate {
 
     /// An operator at the machine, as whom the command line makes its changes.
     pub fn operator(&self) -> Caller {
-        Caller { actor: Actor::CommandLine, authority: Authority::Operator, source: self.own_source() }
+        let (actor, authority) = (Actor::CommandLine, Authority::Operator);
+        Caller { actor, authority, api_key: None, source: self.own_source() }
     }
 
     /// Does what is due: writes down what limits refused, rotates keys, removes what ended long ago, measures hash
@@ -288,7 +289,6 @@ impl Wardgate {
         self.0.limits.flush().await?;
         let source = self.own_source();
         self.0.keys.reload(TenantId::DEFAULT).await?;
-        self.0.passwords.calibrate(TenantId::DEFAULT).await?;
         self.0.limits.purge().await?;
         self.0.links.purge().await?;
         let hour = std::time::Duration::from_secs(60 * 60);
@@ -296,15 +296,16 @@ impl Wardgate {
         // Longer than a session: somebody may want to know which key was used until lately.
         api_keys::purge(&self.0.env, self.0.env.now().minus(30 * 24 * hour)).await?;
         // One tenant after the other, oldest first; nothing is held of them but a few ids.
-        let (mut last, mut removed) = (None, Ok(()));
+        let (mut last, mut done) = (None, Ok(()));
         loop {
             let some = tenants::list_ids(&self.0.env, last).await?;
-            let Some(newest) = some.last() else { return removed };
+            let Some(newest) = some.last() else { return done };
             last = Some(*newest);
             for tenant in some {
-                self.0.keys.maintain(tenant, &source).await?;
-                // One whose chain is broken keeps none of the others from what is due.
-                removed = removed.and(self.0.audit.remove_old(tenant).await.map(drop));
+                // One that fails, as when it is deleted meanwhile, keeps none of the others from what is due.
+                done = done.and(self.0.keys.maintain(tenant, &source).await.map(drop));
+                done = done.and(self.0.passwords.calibrate(tenant).await);
+                done = done.and(self.0.audit.remove_old(tenant).await.map(drop));
             }
         }
     }
@@ -387,7 +388,7 @@ impl Wardgate {
         let pool = Arc::clone(&self.0.pool);
         // Joining threads blocks; a panic in there has nothing left to harm.
         let _ = tokio::task::spawn_blocking(move || pool.drain()).await;
-        if let Err(error) = self.write_down().await {
+        if let Err(error) = self.0.sessions.flush_all().await.and(self.write_down().await) {
             tracing::error!(%error, "what API keys and sessions were last used for is not all written down");
         }
         if let Err(error) = self.0.limits.flush().await {

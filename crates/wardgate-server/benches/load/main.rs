@@ -2,11 +2,14 @@
 //!
 //! `cargo bench -p wardgate-server --bench load` takes about two minutes and prints a table in Markdown.
 //! The floor is a bare axum handler that verifies the same token, with the same runtime, in a process of its own.
+//!
+//! `cargo bench -p wardgate-server --bench load -- timing` measures whether time tells who has an account.
 
 mod client;
 mod floor;
 mod measure;
 mod server;
+mod timing;
 
 use std::time::Duration;
 
@@ -21,10 +24,15 @@ const CELL: Duration = Duration::from_secs(4);
 const ROUNDS: usize = 3;
 
 fn main() {
-    if std::env::args().any(|argument| argument == "floor-server") {
+    let is_asked = |word: &str| std::env::args().any(|argument| argument == word);
+    if is_asked("floor-server") {
         return floor::serve();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    if is_asked("timing") {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        return runtime.block_on(timing::run(folder.path()));
+    }
     runtime.block_on(run());
 }
 

@@ -32,7 +32,7 @@ async fn dispatch(common: &Common, gate: &Opened, command: Command) -> Result<()
         }
         Command::SetPermissions { name, permission } => {
             let change = RoleChange { description: None, permissions: Some(permission) };
-            let changed = roles.update(gate.tenant, &name, change, &operator).await;
+            let changed = gate.lifecycle().update_role(gate.tenant, &name, change, &operator).await;
             report(common, "changed", &changed.map_err(|error| explain(error, &name))?)
         }
         Command::Delete { name } => {

@@ -46,7 +46,7 @@ async fn dispatch(common: &Common, gate: &Opened, command: Command) -> Result<()
             let account = find(gate, &name).await?;
             confirm(&name, yes)?;
             let leaving = accounts.get(gate.tenant, account.id).await?;
-            accounts.delete(gate.tenant, account.id, &operator).await?;
+            gate.lifecycle().delete_service_account(gate.tenant, account.id, &operator).await?;
             report(common, "deleted", &leaving)
         }
     }

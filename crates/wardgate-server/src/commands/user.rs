@@ -72,6 +72,11 @@ async fn dispatch(common: &Common, gate: &Opened, command: Command) -> Result<()
             lifecycle.update(gate.tenant, id, activity(true), &operator).await?;
             (id, "enabled")
         }
+        Command::ClearLimits(who) => {
+            let id = find(gate, &who.email).await?.id;
+            lifecycle.clear_limits(gate.tenant, id, &operator).await?;
+            (id, "forgot the failed attempts at")
+        }
         Command::Delete { who, yes } => {
             let user = find(gate, &who.email).await?;
             confirm(&user, yes)?;

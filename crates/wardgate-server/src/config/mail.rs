@@ -31,6 +31,7 @@ struct RawMail {
     reset_url: Option<String>,
     magic_link_url: Option<String>,
     invitation_url: Option<String>,
+    organization_url: Option<String>,
 }
 
 /// The checked section.
@@ -43,6 +44,7 @@ pub(crate) struct Mail {
     pub(crate) reset_url: Option<String>,
     pub(crate) magic_link_url: Option<String>,
     pub(crate) invitation_url: Option<String>,
+    pub(crate) organization_url: Option<String>,
 }
 
 /// A mail server.
@@ -89,6 +91,7 @@ pub(super) fn check(checker: &mut Checker<'_>) -> Option<Mail> {
         reset_url: page(checker, "mail.reset_url", raw.reset_url, false)?,
         magic_link_url: page(checker, "mail.magic_link_url", raw.magic_link_url, false)?,
         invitation_url: page(checker, "mail.invitation_url", raw.invitation_url, false)?,
+        organization_url: page(checker, "mail.organization_url", raw.organization_url, false)?,
     })
 }
 

@@ -70,6 +70,7 @@ pub(super) fn check_mail(checker: &mut Checker<'_>, pages: Option<&Pages>, mail:
         ("mail.reset_url", &mail.reset_url),
         ("mail.magic_link_url", &mail.magic_link_url),
         ("mail.invitation_url", &mail.invitation_url),
+        ("mail.organization_url", &mail.organization_url),
     ];
     for (path, _) in urls.into_iter().filter(|(_, url)| url.is_none()) {
         checker.missing(path, "is needed: pages.enabled is false, so the link leads nowhere");

@@ -12,8 +12,11 @@ use super::database::{Database, DatabaseUrl};
 use super::limit::Limit;
 use super::secret::{self, MASTER_KEY_BYTES, Secret};
 
-pub(crate) const LIMITS: &[(&str, Limit)] =
-    &[("server.nodes", Limit::Integer(1, 1000)), ("server.shutdown_grace", Limit::Duration("0s", "10s"))];
+pub(crate) const LIMITS: &[(&str, Limit)] = &[
+    ("server.nodes", Limit::Integer(1, 1000)),
+    ("server.max_connections", Limit::Integer(1, 1_000_000)),
+    ("server.shutdown_grace", Limit::Duration("0s", "10s")),
+];
 
 const LISTEN: &str = "server.listen";
 const ISSUER: &str = "server.issuer";
@@ -31,6 +34,7 @@ struct RawServer {
     cors_origins: Vec<String>,
     internal_hosts: Vec<String>,
     nodes: i64,
+    max_connections: i64,
     shutdown_grace: String,
     master_key: Option<Secret<String>>,
 }
@@ -48,6 +52,8 @@ pub(crate) struct Server {
     pub(crate) internal_hosts: Vec<String>,
     /// How many servers share the database.
     pub(crate) nodes: u32,
+    /// Over it, whoever asks for nothing makes room.
+    pub(crate) max_connections: usize,
     /// At most ten seconds: the process must be gone by then.
     pub(crate) shutdown_grace: Duration,
     /// `None` only outside production: the one that `--dev` made lies in the data folder.
@@ -82,6 +88,7 @@ pub(super) fn check(checker: &mut Checker<'_>) -> Option<Server> {
         hosts.extend(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
     }
     let nodes = checker.integer(NODES, raw.nodes);
+    let max_connections = checker.integer("server.max_connections", raw.max_connections);
     let shutdown_grace = checker.duration("server.shutdown_grace", &raw.shutdown_grace);
     Some(Server {
         listen: listen?,
@@ -91,6 +98,7 @@ pub(super) fn check(checker: &mut Checker<'_>) -> Option<Server> {
         cors: Cors { origins: origins?, any_loopback: dev },
         internal_hosts: internal_hosts?,
         nodes: nodes?,
+        max_connections: max_connections?,
         shutdown_grace: shutdown_grace?,
         master_key,
     })

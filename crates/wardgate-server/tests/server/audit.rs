@@ -38,25 +38,29 @@ fn a_list_shows_what_was_asked_for_newest_first() {
     server.register("ada@example.com");
     server.log_in("ada@example.com");
     server.register("bob@example.com");
+    // From here on the log stands still: mails are sent, and recorded, when their time comes.
+    drop(server);
     let list = |more: &[&str]| {
         let found = json(folder.path(), &[&["audit", "list", "--json"], more].concat());
         found.as_array().unwrap().clone()
     };
     let all = list(&[]);
-    assert_eq!(all[0]["action"], "user.registered");
-    assert_eq!(all[1]["action"], "session.signed_in");
+    let by_people: Vec<_> = all.iter().filter(|event| event["action"] != "mail.sent").cloned().collect();
+    assert_eq!(by_people[0]["action"], "user.registered");
+    assert_eq!(by_people[1]["action"], "session.signed_in");
+    let signed_in = &by_people[1..2];
     let registered = list(&["--action", "user.registered"]);
     assert_eq!(registered.len(), 2);
     let bob = registered[0]["target"].as_str().unwrap();
     assert_eq!(list(&["--target", bob]), registered[..1]);
-    assert_eq!(list(&["--actor", all[1]["actor"].as_str().unwrap()]), all[1..2]);
+    assert_eq!(list(&["--actor", signed_in[0]["actor"].as_str().unwrap()]), signed_in);
     assert_eq!(list(&["--outcome", "refused"]), [Value::Null; 0]);
     assert_eq!(list(&["--limit", "2"]), all[..2]);
-    let at = all[1]["at"].as_str().unwrap();
+    let at = signed_in[0]["at"].as_str().unwrap();
     assert!(list(&["--to", at]).iter().all(|event| event["at"].as_str() < Some(at)));
-    assert_eq!(list(&["--from", at, "--action", "session.signed_in"]), all[1..2]);
+    assert_eq!(list(&["--from", at, "--action", "session.signed_in"]), signed_in);
 
-    let table = stdout(&run(folder.path(), &["audit", "list", "-n", "1"]));
+    let table = stdout(&run(folder.path(), &["audit", "list", "-n", "1", "--action", "user.registered"]));
     assert!(table.starts_with("TIME  ") && table.contains(bob) && table.lines().count() == 2, "{table}");
     // More than a page, and ended where it was asked to.
     commit(folder.path(), 450, 1);

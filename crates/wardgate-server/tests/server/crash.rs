@@ -1,11 +1,12 @@
-//! `kill -9` in the middle of writes: nothing acknowledged is lost, nothing is half-written (S-149).
+//! `kill -9` in the middle of writes: nothing acknowledged is lost, nothing is half-written (S-149), and the audit log
+//! tells of each change once and of nothing else (S-130).
 
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 
 use serde_json::json;
 
-use crate::support::{PASSWORD, Server, post, tokens};
+use crate::support::{PASSWORD, Server, post, run, stdout, tokens};
 
 const CLIENTS: usize = 4;
 /// Sessions that each client has to log out of.
@@ -46,6 +47,7 @@ fn nothing_acknowledged_is_lost() {
         let told = storm(&mut server, cycle);
         server = Server::start_with(folder.path(), &environment);
         check_integrity(folder.path());
+        check_audit(folder.path());
         for client in told {
             check(&server, &client);
             ended += client.ended.len();
@@ -53,6 +55,7 @@ fn nothing_acknowledged_is_lost() {
         }
     }
     assert!(ended > 0 && registered > 0, "the storm had something of everything");
+    check_audit(folder.path());
 }
 
 /// Clients write until the server is killed under them, each time after another number of answers.
@@ -136,4 +139,40 @@ fn check_integrity(folder: &Path) {
     let database = rusqlite::Connection::open(folder.join("wardgate.db")).unwrap();
     let verdict: String = database.query_row("PRAGMA integrity_check", (), |row| row.get(0)).unwrap();
     assert_eq!(verdict, "ok");
+}
+
+/// Action and outcome of a record, and what changed, as the record's target.
+const CHANGES: &[(&str, &str, &str)] = &[
+    ("user.registered", "success", "SELECT 'usr_' || lower(hex(id)) AS target FROM users"),
+    ("session.signed_in", "success", "SELECT 'ses_' || lower(hex(id)) AS target FROM sessions"),
+    (
+        "session.ended",
+        "success",
+        "SELECT 'ses_' || lower(hex(id)) AS target FROM sessions WHERE end_reason = 'signed_out'",
+    ),
+    (
+        "refresh_token.replayed",
+        "refused",
+        "SELECT 'ses_' || lower(hex(id)) AS target FROM sessions WHERE end_reason = 'refresh_replayed'",
+    ),
+];
+
+/// Holds the audit log against what it tells of. The changes that were acknowledged are looked at on their own.
+fn check_audit(folder: &Path) {
+    // By the running server's own command; what is not sealed yet is linked by the server in the next second.
+    stdout(&run(folder, &["audit", "verify"]));
+    let database = rusqlite::Connection::open(folder.join("wardgate.db")).unwrap();
+    for (action, outcome, changes) in CHANGES {
+        let differ = format!(
+            "WITH changes AS ({changes}), records AS (SELECT target, count(*) AS n FROM audit_events
+             WHERE action = ?1 AND outcome = ?2 GROUP BY target)
+             SELECT coalesce(changes.target, records.target), records.n
+             FROM changes FULL JOIN records ON changes.target = records.target
+             WHERE changes.target IS NULL OR records.n IS NOT 1"
+        );
+        let mut statement = database.prepare(&differ).unwrap();
+        let rows = statement.query_map([action, outcome], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let wrong: Vec<(String, Option<i64>)> = rows.map(Result::unwrap).collect();
+        assert!(wrong.is_empty(), "{action}: a change without its record, or the other way round: {wrong:?}");
+    }
 }

@@ -47,6 +47,17 @@ fn limits_are_what_the_configuration_says() {
 }
 
 #[test]
+fn an_operator_lets_an_account_be_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start_with(folder.path(), &[("WARDGATE_RATE_LIMIT__SIGN_IN_ACCOUNT", "100")]);
+    server.register("ada@example.com");
+    assert_eq!(looked_at(&server, 12), 10);
+    let said = stdout(&run(folder.path(), &["user", "clear-limits", "--email", "ada@example.com"]));
+    assert!(said.starts_with("forgot the failed attempts at ada@example.com"), "{said}");
+    assert_eq!(looked_at(&server, 1), 1);
+}
+
+#[test]
 fn a_redis_that_is_gone_leaves_stricter_limits_and_a_ready_server() {
     // S-116: nobody listens at the discard port.
     let folder = tempfile::tempdir().unwrap();

@@ -10,6 +10,7 @@
 mod audit;
 mod canary;
 mod commands;
+mod connections;
 mod crash;
 mod import;
 mod limits;
@@ -18,6 +19,7 @@ mod mail;
 mod stages;
 mod start;
 mod stop;
+mod storm;
 mod support;
 mod tail;
 mod tenants;

@@ -1,34 +1,8 @@
 //! Stopping: what is under way is finished, what is idle is closed, and a second signal is the last.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 
-use serde_json::json;
-
-use crate::support::{PASSWORD, Server};
-
-/// A sign-in whose head the server has read and whose body it waits for.
-fn half_a_login(server: &Server, body: &str) -> TcpStream {
-    let mut login = server.connect();
-    let head = format!(
-        "POST /auth/login HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
-         expect: 100-continue\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    login.write_all(head.as_bytes()).unwrap();
-    assert!(read(&mut login, 25).starts_with("HTTP/1.1 100 Continue"));
-    login
-}
-
-fn read(connection: &mut TcpStream, length: usize) -> String {
-    let mut bytes = vec![0; length];
-    connection.read_exact(&mut bytes).unwrap();
-    String::from_utf8(bytes).unwrap()
-}
-
-fn login_body() -> String {
-    json!({ "email": "ada@example.com", "password": PASSWORD }).to_string()
-}
+use crate::support::{Server, half_a_login, login_body, read_text};
 
 #[test]
 fn a_sign_in_that_is_under_way_is_finished_and_an_idle_connection_closed() {
@@ -37,7 +11,7 @@ fn a_sign_in_that_is_under_way_is_finished_and_an_idle_connection_closed() {
     server.register("ada@example.com");
     let mut idle = server.connect();
     idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
-    assert_eq!(read(&mut idle, 15), "HTTP/1.1 200 OK");
+    assert_eq!(read_text(&mut idle, 15), "HTTP/1.1 200 OK");
     let (mut untouched, body) = (server.connect(), login_body());
     let mut login = half_a_login(&server, &body);
     server.terminate();

@@ -162,6 +162,29 @@ impl Drop for Server {
     }
 }
 
+/// A sign-in whose head the server has read and whose body it waits for.
+pub fn half_a_login(server: &Server, body: &str) -> TcpStream {
+    let mut login = server.connect();
+    let head = format!(
+        "POST /auth/login HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         expect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    login.write_all(head.as_bytes()).unwrap();
+    assert!(read_text(&mut login, 25).starts_with("HTTP/1.1 100 Continue"));
+    login
+}
+
+pub fn read_text(connection: &mut TcpStream, length: usize) -> String {
+    let mut bytes = vec![0; length];
+    connection.read_exact(&mut bytes).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+pub fn login_body() -> String {
+    json!({ "email": "ada@example.com", "password": PASSWORD }).to_string()
+}
+
 fn pump(log: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();
     let lines = BufReader::new(log).lines().map_while(Result::ok);

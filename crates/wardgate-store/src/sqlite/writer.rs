@@ -71,7 +71,8 @@ fn roll_back(conn: &Connection) {
 
 /// All that wait now would meet the same lock or the same broken disk, and each wait ten seconds for it.
 fn refuse(first: Box<dyn Job>, jobs: &Jobs, limits: Limits, error: &StoreError) {
-    let waiting = jobs.try_iter().take(limits.bodies - 1);
+    // Gathered before anybody is answered: whoever tries again at once has not waited.
+    let waiting: Vec<_> = jobs.try_iter().take(limits.bodies - 1).collect();
     std::iter::once(first).chain(waiting).for_each(|job| answer(job, Err(error.clone())));
 }
 

@@ -2,7 +2,7 @@
 
 use wardgate_store::{Db, GlobalSql, Sql, StoreError, global_sql, params, sql};
 
-use crate::support::{A, B, add_note, engines, names};
+use crate::support::{A, B, add, add_note, engines, names, number};
 
 /// The filter is there, and defeated.
 const LEAK: Sql = sql!("SELECT tenant_id, name FROM notes WHERE tenant_id = $1 OR 1 = 1 ORDER BY tenant_id");
@@ -81,5 +81,33 @@ async fn a_transaction_knows_its_tenant() {
         let seen: Result<_, StoreError> =
             scratch.db().read(B, (), |tx, ()| Box::pin(async move { Ok(tx.tenant()) })).await;
         assert_eq!(seen, Ok(B));
+    }
+}
+
+#[tokio::test]
+async fn a_change_above_tenants_and_its_record_within_one_stand_or_fall_together() {
+    const RAISE: GlobalSql = global_sql!("UPDATE notes SET number = number + 1");
+    for scratch in engines().await {
+        let db = scratch.db();
+        add_note(db, B, "theirs", 1).await.unwrap();
+        for stands in [false, true] {
+            let done: Result<(), StoreError> = db
+                .write_global(stands, |tx, stands| {
+                    Box::pin(async move {
+                        tx.exec(RAISE, &params![]).await?;
+                        add(tx.within(A), "record", 1).await?;
+                        // The guard is within as it is in a transaction of the tenant.
+                        if *stands {
+                            Ok(())
+                        } else {
+                            tx.within(A).all::<(String,)>(LEAK, &params![]).await.map(drop)
+                        }
+                    })
+                })
+                .await;
+            assert_eq!(done, if stands { Ok(()) } else { Err(StoreError::TenantMismatch) });
+            assert_eq!(names(db, A).await, if stands { vec!["record"] } else { vec![] });
+            assert_eq!(number(db, B, "theirs").await, Some(if stands { 2 } else { 1 }));
+        }
     }
 }

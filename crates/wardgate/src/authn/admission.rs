@@ -54,15 +54,10 @@ fn translate(access: Access, refusal: AuthError) -> AuthError {
     }
 }
 
-/// A permission over tenants is one over all of them, so it counts in `default` only; and whoever acts on another
-/// tenant than their own needs it as well.
+/// A permission over tenants is one over all of them, so it counts in `default` only.
 fn require(current: &CurrentPrincipal, permission: &str) -> Result<(), AuthError> {
-    let over_tenants = permission.starts_with("tenants:");
-    if (over_tenants || current.acts_on().is_some()) && current.principal().tenant != TenantId::DEFAULT {
+    if permission.starts_with("tenants:") && current.principal().tenant != TenantId::DEFAULT {
         return Err(AuthError::InsufficientPermissions);
-    }
-    if current.acts_on().is_some() {
-        current.require_permission("tenants:write")?;
     }
     current.require_permission(permission)
 }

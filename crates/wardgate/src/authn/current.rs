@@ -130,7 +130,7 @@ impl CurrentPrincipal {
     /// Who they are to those services that change something for others.
     pub fn caller(&self, source: Source) -> Caller {
         let (actor, authority) = (self.principal().subject.into(), Authority::Holder(self.rights().clone()));
-        Caller { actor, authority, source }
+        Caller { actor, authority, api_key: self.principal().via.api_key(), source }
     }
 
     /// The tenant that what they ask for is about: their own, or the one that a superadmin acts on.
@@ -163,7 +163,7 @@ impl CurrentPrincipal {
             credential(parts, &gate.cookie().name(&tenant.slug))?.ok_or(AuthError::MissingCredential)?;
         let (presented, authenticated) = match found {
             Credential::Bearer(token) => {
-                (Presented::Bearer, gate.tokens().authenticate(&tenant, token).await?)
+                (Presented::Bearer, gate.tokens().authenticate(&tenant, token, &source).await?)
             }
             Credential::ApiKey(text) => {
                 let authenticated = gate.api_keys().authenticate(tenant.id, text, &source).await?;
@@ -177,12 +177,29 @@ impl CurrentPrincipal {
                 (Presented::Cookie, authenticated)
             }
         };
-        let acts_on = parts.extensions.get::<ActsOn>().map(|ActsOn(tenant)| tenant.clone());
+        let acts_on = match parts.extensions.get::<ActsOn>() {
+            Some(ActsOn(id)) => Some(other_tenant(gate, *id, &authenticated).await?),
+            None => None,
+        };
         let current = Self(Arc::new(Known { authenticated, presented, acts_on }));
         // A second extractor of the same request asks nobody again.
         parts.extensions.insert(current.clone());
         Ok(current)
     }
+}
+
+/// The tenant that somebody acts on from above. Whether there is such a tenant is told to those only who may know
+/// (S-102).
+async fn other_tenant(
+    gate: &Wardgate,
+    id: TenantId,
+    authenticated: &Authenticated,
+) -> Result<CurrentTenant, AuthError> {
+    if authenticated.principal.tenant != TenantId::DEFAULT {
+        return Err(AuthError::InsufficientPermissions);
+    }
+    authenticated.rights.require("tenants:write")?;
+    gate.tenants().by_id(id).await
 }
 
 /// What the request does; for a proxy's question, what the request does that it is about (S-051).

@@ -5,24 +5,23 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::HOST;
 use http::request::Parts;
+use http::{HeaderMap, Uri};
 
 use crate::gate::Wardgate;
 use crate::kernel::error::AuthError;
+use crate::kernel::ids::TenantId;
 use crate::kernel::tenant::CurrentTenant;
 
 /// The tenant that a superadmin acts on, by a path below `/admin/tenants/{id}`.
 #[derive(Debug, Clone)]
-pub(crate) struct ActsOn(pub(crate) CurrentTenant);
+pub(crate) struct ActsOn(pub(crate) TenantId);
 
 /// The middleware that finds the tenant by the request's host, unless its path has named one already.
 pub(crate) async fn by_host(State(gate): State<Wardgate>, mut request: Request, next: Next) -> Response {
     if request.extensions().get::<CurrentTenant>().is_some() {
         return next.run(request).await;
     }
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    let host =
-        host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str)).unwrap_or_default();
-    match gate.tenants().by_host(host).await {
+    match gate.tenants().by_host(&asked_host(request.uri(), request.headers())).await {
         Ok(tenant) => {
             request.extensions_mut().insert(tenant);
             next.run(request).await
@@ -31,12 +30,20 @@ pub(crate) async fn by_host(State(gate): State<Wardgate>, mut request: Request, 
     }
 }
 
+/// The host that a request names: in the URI, as HTTP/2 does (RFC 9113 §8.3.1) and HTTP/1 may, which then overrules the
+/// header (RFC 9112 §3.2.2).
+fn asked_host(uri: &Uri, headers: &HeaderMap) -> String {
+    let authority = uri.authority().map(http::uri::Authority::as_str);
+    let header = || headers.get(HOST).and_then(|host| host.to_str().ok());
+    authority.or_else(header).unwrap_or_default().to_owned()
+}
+
 /// The tenant of the request; on a route of the application's own, the one that its host names.
 pub(crate) async fn tenant_of(parts: &mut Parts, gate: &Wardgate) -> Result<CurrentTenant, AuthError> {
     if let Some(known) = parts.extensions.get::<CurrentTenant>() {
         return Ok(known.clone());
     }
-    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
+    let host = asked_host(&parts.uri, &parts.headers);
     let tenant = gate.tenants().by_host(&host).await?;
     parts.extensions.insert(tenant.clone());
     Ok(tenant)

@@ -55,6 +55,16 @@ impl Principal {
     }
 }
 
+impl Via {
+    /// The API key, if it is one.
+    pub(crate) fn api_key(&self) -> Option<ApiKeyId> {
+        match self {
+            Self::Session(_) => None,
+            Self::ApiKey(key) => Some(*key),
+        }
+    }
+}
+
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -62,11 +62,7 @@ fn org_id(text: &str) -> Result<OrgId, AuthError> {
 
 async fn act_in(visit: &Visit, org: Option<OrgId>) -> Result<Response, AuthError> {
     let me = visit.me()?;
-    let session = me.principal().session().ok_or(AuthError::InsufficientPermissions)?;
-    if let Some(org) = org {
-        visit.gate.organizations().get(visit.tenant.id, me.user().id, org).await?;
-    }
-    visit.gate.sessions().act_in(visit.tenant.id, session, org).await?;
+    visit.gate.sessions().act_in(me.principal(), me.user().id, org, &visit.source).await?;
     Ok(visit.to("/account/organizations?done=switched"))
 }
 
@@ -116,6 +112,11 @@ async fn ask_invitation(visit: Visit) -> Response {
     visit.show(&Single { p, lead, form: None, ways, links: Vec::new() })
 }
 
+/// Where mails lead.
+async fn from_mail(visit: Visit) -> Response {
+    visit.to("/account/invitation")
+}
+
 async fn accept(visit: Visit, form_sent: Sent) -> Result<Response, Refused> {
     let joined = async {
         let Acceptance { token } = read_pasted(&form_sent)?;
@@ -136,5 +137,6 @@ pub(super) fn pages() -> Vec<Route<Wardgate>> {
         sent("/account/organizations/{id}/leave", write, leave),
         shown("/account/invitation", Access::Public, ask_invitation),
         sent("/account/invitation", write, accept),
+        shown("/auth/invitations/accept", Access::Public, from_mail),
     ]
 }

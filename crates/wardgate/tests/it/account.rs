@@ -1,7 +1,9 @@
 //! Registering, the profile, changing the password.
 
 use serde_json::json;
+use wardgate::BuiltinRole;
 
+use crate::mail::{forgot, token};
 use crate::support::{PASSWORD, TestGate};
 
 const USER_PERMISSIONS: &[&str] = &[
@@ -89,6 +91,40 @@ async fn weak_passwords_are_refused_with_a_reason() {
         let refused = t.post("/auth/register").json(&body).send().await.refused(422, "invalid_fields");
         assert_eq!(refused.body["errors"][0]["code"], code, "{password}");
         assert_eq!(refused.body["errors"][0]["pointer"], "#/password");
+    }
+}
+
+#[tokio::test]
+async fn common_passwords_are_refused_wherever_one_is_set() {
+    // S-004
+    let common = include_str!("../../data/common-passwords.txt");
+    let (t, mailer) = TestGate::with_mail(|b| b).await;
+    for password in common.lines().take(3000).step_by(50) {
+        let body = json!({ "email": "k7q@example.com", "password": password });
+        let refused = t.post("/auth/register").json(&body).send().await.refused(422, "invalid_fields");
+        assert_eq!(refused.body["errors"][0]["code"], "guessable", "{password}");
+    }
+    let alice = t.user("alice").signed_in().await;
+    let boss = t.user("boss").role(BuiltinRole::Admin).signed_in().await;
+    let invited = json!({ "email": "invited@example.com", "roles": ["user"] });
+    boss.post("/admin/users").json(&invited).send().await.expect(201);
+    forgot(&t, &alice.email).await;
+    t.gate.tend().await.unwrap();
+    let tokens: Vec<_> = mailer.take().iter().map(token).collect();
+    assert_eq!(tokens.len(), 2, "an invitation, and a reset");
+    // An estimator alone takes these two.
+    for password in ["1g2w3e4r", "FQRG7CS493"] {
+        let change = json!({ "current_password": PASSWORD, "new_password": password });
+        let mut refused = vec![alice.post("/auth/password").json(&change).send().await];
+        for token in &tokens {
+            let reset = json!({ "token": token, "new_password": password });
+            refused.push(t.post("/auth/password/reset").json(&reset).send().await);
+        }
+        for refused in refused {
+            let refused = refused.refused(422, "invalid_fields");
+            assert_eq!(refused.body["errors"][0]["code"], "guessable", "{password}");
+            assert_eq!(refused.body["errors"][0]["pointer"], "#/new_password");
+        }
     }
 }
 

@@ -202,6 +202,37 @@ async fn idle_and_absolute_ends_hold() {
 }
 
 #[tokio::test]
+async fn an_idle_end_comes_when_nothing_was_asked_for_so_long_and_no_earlier() {
+    // S-056: also after a use that is not written down yet when it happens.
+    let (hour, minute) = (Duration::from_secs(60 * 60), Duration::from_secs(60));
+    let settings = BrowserSessions { idle_ttl: hour, max_ttl: 24 * hour, ..Default::default() };
+    let t = TestGate::with(|b| b.browser_sessions(settings.clone())).await;
+    let alice = t.user("alice").registered().await;
+    let (one, two) = (Browser::new(&t, &alice).await, Browser::new(&t, &alice).await);
+    t.advance(minute - Duration::from_millis(1));
+    let three = Browser::new(&t, &alice).await;
+    for browser in [&one, &two] {
+        browser.me().await.expect(200);
+    }
+    t.gate.tend().await.unwrap();
+    t.advance(Duration::from_millis(1));
+    t.gate.tend().await.unwrap();
+    // A node that stops leaves what it saw.
+    three.me().await.expect(200);
+    t.gate.close().await;
+    let t = t.beside(|b| b.browser_sessions(settings)).await;
+    let still = async |browser: &Browser<'_>| {
+        let cookie = format!("{COOKIE}={}", browser.cookie);
+        t.get("/auth/me").header("cookie", cookie).send().await.status.as_u16()
+    };
+    t.advance(hour - Duration::from_millis(2));
+    assert_eq!(still(&one).await, 200, "a moment before");
+    t.advance(Duration::from_millis(1));
+    assert_eq!(still(&two).await, 401, "exactly then");
+    assert_eq!(still(&three).await, 200, "a moment before");
+}
+
+#[tokio::test]
 async fn sessions_tell_where_they_were_last_seen() {
     let t = TestGate::new().await;
     let alice = t.user("alice").registered().await;

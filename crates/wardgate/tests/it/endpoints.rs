@@ -14,6 +14,7 @@ const ROUTES: &[(&str, Weakest)] = &[
     ("DELETE /admin/service-accounts/{id}/api-keys/{key}", Admin),
     ("DELETE /admin/tenants/{id}", Superadmin),
     ("DELETE /admin/users/{id}", Admin),
+    ("DELETE /admin/users/{id}/limits", Admin),
     ("DELETE /admin/users/{id}/sessions", Admin),
     ("DELETE /auth/api-keys/{id}", User),
     ("DELETE /auth/me", User),

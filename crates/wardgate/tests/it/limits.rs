@@ -489,6 +489,41 @@ async fn an_account_remembers_its_failures_across_a_restart() {
 }
 
 #[tokio::test]
+async fn after_an_attack_an_administrator_lets_the_account_be_tried_again() {
+    let t = TestGate::with(limited).await;
+    let alice = t.user("alice").registered().await;
+    let bob = t.user("bob").registered().await;
+    let boss = t.user("boss").role(BuiltinRole::Admin).registered().await;
+    let root = t.user("root").role(BuiltinRole::Superadmin).registered().await;
+    for n in 0..10 {
+        for victim in [&alice, &bob] {
+            login(&t, &victim.email, WRONG, &stranger(n)).send().await.expect(401);
+        }
+    }
+    login(&t, &alice.email, PASSWORD, "192.0.2.1").send().await.refused(429, "rate_limited");
+    let boss_in = login(&t, &boss.email, PASSWORD, "192.0.2.9").send().await.expect(200);
+    let access = boss_in.str("access_token");
+    let clear = |id: String| t.request("DELETE", &format!("/admin/users/{id}/limits")).bearer(&access);
+    clear(alice.id.to_string()).send().await.expect(204);
+    login(&t, &alice.email, PASSWORD, "192.0.2.1").send().await.expect(200);
+    login(&t, &bob.email, PASSWORD, "192.0.2.2").send().await.refused(429, "rate_limited");
+    let events = t.gate.audit().newest(200).await.unwrap();
+    let cleared: Vec<_> = events.iter().filter(|event| event.action == "user.limits_cleared").collect();
+    assert_eq!(cleared.len(), 1);
+    assert_eq!(cleared[0].target, Some(alice.id.to_string()));
+    assert_eq!(cleared[0].actor, boss.id.to_string());
+    // S-105, S-102
+    clear(root.id.to_string()).send().await.refused(403, "insufficient_permissions");
+    clear("usr_00000000000070008000000000000000".to_owned()).send().await.refused(404, "not_found");
+    // It opens the way to more guesses: an old sign-in does not do.
+    t.advance(Duration::from_secs(16 * 60));
+    let refresh = json!({ "refresh_token": boss_in.str("refresh_token") });
+    let access = t.post("/auth/refresh").json(&refresh).send().await.expect(200).str("access_token");
+    let clear = t.request("DELETE", &format!("/admin/users/{}/limits", bob.id)).bearer(&access);
+    clear.send().await.refused(403, "step_up_required");
+}
+
+#[tokio::test]
 async fn what_no_longer_counts_is_removed() {
     // S-156
     const FAILURES: Sql = sql!("SELECT tenant_id, failures FROM guess_failures WHERE tenant_id = $1");

@@ -16,6 +16,8 @@ mod audit_sinks;
 mod bad_input;
 mod browser;
 mod endpoints;
+mod escalation;
+mod even;
 mod keys;
 mod lifecycle;
 mod limits;

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Persona, Reply, Request, TestGate};
+use wardgate::RateLimits;
+
+use crate::mail::token;
+use crate::support::{ISSUER, Persona, Reply, Request, TestGate};
 
 async fn make(owner: &Persona<'_>, slug: &str) -> String {
     let made = owner.post("/auth/orgs").json(&json!({ "slug": slug, "name": slug })).send().await.expect(201);
@@ -282,4 +285,76 @@ async fn a_credential_that_leaves_organizations_out_is_no_owner() {
     let form = format!("username={}&password=correct+horse+battery+staple&scope=profile%3Aread", ann.email);
     let narrow = t.post("/auth/login").form(&form).send().await.expect(200).str("access_token");
     t.get("/auth/orgs").bearer(&narrow).send().await.refused(403, "insufficient_scope");
+}
+
+#[tokio::test]
+async fn where_there_is_mail_the_invited_read_it_and_join() {
+    let (t, mailer) = TestGate::with_mail(|b| b).await;
+    let mail = async || {
+        t.gate.tend().await.unwrap();
+        let mut mails = mailer.take();
+        assert_eq!(mails.len(), 1, "{mails:?}");
+        mails.remove(0)
+    };
+    let (ann, bob) = (t.user("ann").signed_in().await, t.user("bob").signed_in().await);
+    let org = make(&ann, "acme").await;
+    let made = invite(&ann, &org, "Bob@example.com", "member").send().await.expect(201);
+    assert_eq!(made.body.get("token"), None, "whoever invites does not read the mail");
+    let first = mail().await;
+    assert_eq!(first.to.as_str(), "Bob@example.com");
+    assert_eq!(first.subject, "You are invited to an organization at auth.example.com");
+    assert!(first.text.contains("within 7 days") && !first.text.contains("acme"), "{}", first.text);
+    assert!(first.text.contains(&format!("{ISSUER}/auth/invitations/accept#token=wgi_")), "{}", first.text);
+
+    let again = invite(&ann, &org, &bob.email, "admin").header("accept-language", "de");
+    again.send().await.expect(201);
+    let second = mail().await;
+    assert_eq!(second.subject, "Einladung in eine Organisation bei auth.example.com");
+    assert!(second.text.contains("7 Tage"), "{}", second.text);
+    accept(&bob, &token(&first)).await.refused(400, "invalid_token");
+    accept(&ann, &token(&second)).await.refused(400, "invalid_token");
+    assert_eq!(accept(&bob, &token(&second)).await.expect(200).body["role"], "admin");
+    let events = t.gate.audit().newest(200).await.unwrap();
+    let sent = events.iter().find(|event| event.action == "mail.sent").unwrap();
+    assert!(sent.target.as_ref().unwrap().starts_with("org_invitation inv_"), "{sent:?}");
+}
+
+#[tokio::test]
+async fn an_invitation_that_is_refused_mails_nobody_and_a_mailbox_is_not_filled() {
+    // S-115
+    let (t, mailer) = TestGate::with_mail(|b| b.rate_limits(RateLimits::default())).await;
+    let (ann, bob) = (t.user("ann").signed_in().await, t.user("bob").signed_in().await);
+    let org = make(&ann, "acme").await;
+    invite(&bob, &org, "x@example.com", "member").send().await.refused(404, "not_found");
+    t.gate.tend().await.unwrap();
+    assert_eq!(mailer.take().len(), 0);
+    for _ in 0..5 {
+        invite(&ann, &org, "eve@example.com", "member").send().await.expect(201);
+    }
+    invite(&ann, &org, "Eve@Example.com", "member").send().await.refused(429, "rate_limited");
+}
+
+#[tokio::test]
+async fn in_which_organization_a_session_acts_is_written_down() {
+    // S-130
+    let t = TestGate::new().await;
+    let (ann, eve) = (t.user("ann").signed_in().await, t.user("eve").signed_in().await);
+    let org = make(&ann, "acme").await;
+    let activate = format!("/auth/orgs/{org}/activate");
+    ann.post(&activate).send().await.expect(204);
+    t.tick();
+    ann.request("DELETE", "/auth/orgs/active").send().await.expect(204);
+    eve.post(&activate).send().await.refused(404, "not_found");
+    let events = t.gate.audit().newest(200).await.unwrap();
+    let acted: Vec<_> = events
+        .iter()
+        .filter(|event| event.action.ends_with("activated"))
+        .map(|event| (event.action.as_str(), event.actor.clone(), event.target.clone().unwrap()))
+        .collect();
+    let session = t.claims(&ann.access)["sid"].as_str().unwrap().to_owned();
+    let by = ann.id.to_string();
+    assert_eq!(
+        acted,
+        [("organization.activated", by.clone(), org.clone()), ("organization.deactivated", by, session)]
+    );
 }

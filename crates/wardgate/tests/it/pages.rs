@@ -91,6 +91,7 @@ const OF_THEIR_OWN: &[&str] = &[
     "GET /account/invitation",
     "GET /account/password",
     "GET /auth/email/verify",
+    "GET /auth/invitations/accept",
     "GET /auth/magic-link/redeem",
     "GET /auth/password/reset",
     "GET /check-mail",
@@ -497,6 +498,7 @@ async fn the_links_in_mails_land_on_the_pages() {
         ("/auth/email/verify", "/verify-email"),
         ("/auth/password/reset", "/reset-password"),
         ("/auth/magic-link/redeem", "/magic-link/open"),
+        ("/auth/invitations/accept", "/account/invitation"),
     ] {
         assert_eq!(t.get(from).send().await.expect(303).header("location"), to);
         let page = t.get(to).send().await.expect(200);
@@ -733,7 +735,7 @@ async fn without_the_switch_there_are_no_pages() {
     let nowhere =
         TestGate::try_settings(|builder| builder.mailer(Arc::new(RecordingMailer::default()))).await;
     let faults = nowhere.unwrap_err().to_string();
-    for url in ["verify", "reset", "magic_link", "invitation"] {
+    for url in ["verify", "reset", "magic_link", "invitation", "organization"] {
         assert!(faults.contains(&format!("link_urls.{url}: mails need a page to lead to")), "{faults}");
     }
 }

@@ -632,3 +632,21 @@ async fn each_tenant_mails_links_to_its_own_address_which_are_good_there_only() 
     }
     assert!(p.mails().await.is_empty());
 }
+
+#[tokio::test]
+async fn a_changed_password_is_told_to_whoever_proved_the_address() {
+    let p = Post::new().await;
+    let (alice, unproven) = (p.t.user("alice").signed_in().await, p.t.user("unproven").signed_in().await);
+    p.proven(&alice).await;
+    let change = |who: &Persona<'_>, current: &str| {
+        who.post("/auth/password").json(&json!({ "current_password": current, "new_password": NEW }))
+    };
+    change(&alice, "wrong").send().await.refused(403, "wrong_password");
+    change(&unproven, PASSWORD).send().await.expect(204);
+    assert!(p.mails().await.is_empty());
+    change(&alice, PASSWORD).header("accept-language", "de").send().await.expect(204);
+    let notice = p.mail().await;
+    assert_eq!(notice.to.as_str(), alice.email);
+    assert_eq!(notice.subject, "Ihr Passwort für auth.example.com wurde geändert");
+    assert!(!notice.text.contains("#token="));
+}

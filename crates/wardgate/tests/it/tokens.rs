@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use wardgate::{Algorithm, SeededRng, TenantId};
 use wardgate_crypto::{SigningKey, jwt};
 use wardgate_store::{Sql, params, sql};
+use wardgate_verify::{KeySet, Policy, Verifier};
 
-use crate::support::{Persona, TestGate};
+use crate::support::{ISSUER, Persona, TestGate};
 
 impl TestGate {
     /// The payload of a token, unverified.
@@ -283,4 +284,26 @@ async fn every_algorithm_signs_and_verifies() {
     let mut claims = t.claims(&alice.access);
     claims["sid"] = json!("ses_00000000000070008000000000000000");
     refused(&t, "a minted session", &jwt::encode(&mine, &claims).unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_revocation_is_seen_at_once_by_us_and_at_the_tokens_end_by_whoever_checks_offline() {
+    // S-038
+    let t = TestGate::new().await;
+    let jwks = t.get("/.well-known/jwks.json").send().await.expect(200).text;
+    let keys = KeySet::from_jwks(&serde_json::from_str(&jwks).unwrap()).unwrap();
+    let offline = Verifier::new(Policy::new(ISSUER, ISSUER), keys);
+    let alice = t.user("alice").signed_in().await;
+    for path in ["/auth/me", "/auth/verify"] {
+        alice.get(path).send().await.expect(200);
+    }
+    alice.post("/auth/logout").send().await.expect(204);
+    for path in ["/auth/me", "/auth/verify"] {
+        alice.get(path).send().await.refused(401, "invalid_credential");
+    }
+    // The life of an access token and the minute by which clocks may differ, and no longer.
+    t.advance(Duration::from_secs(15 * 60 + 59));
+    assert!(offline.verify(&alice.access, t.now().as_seconds()).is_ok());
+    t.advance(Duration::from_secs(1));
+    assert!(offline.verify(&alice.access, t.now().as_seconds()).is_err());
 }

@@ -1,9 +1,12 @@
 //! Users in from other programs' files, and out again.
 
+use std::sync::{Mutex, mpsc};
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use wardgate::{
-    Account, Action, AuditFilter, Authority, BuiltinRole, Caller, ImportedBatch, Limit, PageRequest, Rights,
-    RoleChange, Roles, TenantId, TransferFormat, UserChange, UserFilter,
+    Account, Action, AuditFilter, Authority, BuiltinRole, Caller, DbOptions, ImportedBatch, Limit,
+    PageRequest, Rights, RoleChange, Roles, StoreError, TenantId, TransferFormat, UserChange, UserFilter,
 };
 use wardgate_store::{Sql, params, sql};
 
@@ -298,4 +301,48 @@ async fn what_is_exported_is_imported_elsewhere() {
     let mut targets: Vec<_> = events.iter().filter_map(|event| event.target.as_deref()).collect();
     targets.sort_unstable();
     assert_eq!(targets, ["users", "users", "users_with_password_hashes"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_waits_for_whoever_holds_the_file_and_loses_nothing() {
+    let t = TestGate::new().await;
+    // Only SQLite has one writer at a time.
+    if t.scratch().folder().is_none() {
+        return;
+    }
+    let patience = Duration::from_millis(300);
+    let options = DbOptions { patience, ..DbOptions::new(t.scratch().url().parse().unwrap()) };
+    let patient = t.beside(|builder| builder.database(options)).await;
+    let (holds, held) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    let holder = t.gate.database().clone();
+    let holding = tokio::spawn(async move {
+        let held = holder.write(TenantId::DEFAULT.into(), (), move |_, ()| {
+            holds.send(()).unwrap();
+            let _ = released.lock().unwrap().recv();
+            Box::pin(async { Ok::<_, StoreError>(()) })
+        });
+        held.await
+    });
+    held.recv().unwrap();
+    let gate = patient.gate.clone();
+    let importing = tokio::spawn(async move {
+        let (text, operator) = (lines(3), gate.operator());
+        let mut import =
+            gate.transfer().import(TenantId::DEFAULT, text.as_bytes(), JsonLines, false, &operator).unwrap();
+        import.next_batch().await.map(|batch| batch.unwrap().made)
+    });
+    // A change that waited beside the import is told to come back; the import goes on waiting.
+    for _ in 0..2 {
+        let beside = patient
+            .gate
+            .database()
+            .write(TenantId::DEFAULT.into(), (), |_, ()| Box::pin(async { Ok::<_, StoreError>(()) }));
+        assert_eq!(beside.await, Err(StoreError::Busy));
+    }
+    assert!(!importing.is_finished());
+    release.send(()).unwrap();
+    holding.await.unwrap().unwrap();
+    assert_eq!(importing.await.unwrap().unwrap(), 3);
 }

@@ -194,6 +194,15 @@ impl ApiKey {
         }
     }
 
+    /// Refuses to let this key, as a credential, have `key` made, or left, as it is there: a key's bounds hold for all
+    /// that it brings about, or it would shed them (S-061, S-066). Rates and networks cannot be shared out among
+    /// several, so that a key with any makes none; and none lives longer than the key it comes from.
+    pub(super) fn may_leave(&self, key: &Self) -> Result<(), AuthError> {
+        let bounded = !self.networks.is_empty() || self.rate_limit.is_some() || self.quota.is_some();
+        let outlived = self.expires_at.is_some_and(|end| key.expires_at.is_none_or(|other| other > end));
+        if bounded || outlived { Err(AuthError::InsufficientPermissions) } else { Ok(()) }
+    }
+
     /// Refuses once the quota is used up; `Err` says when there is more. `pending` are uses that are not in the
     /// table yet.
     pub(super) fn check_quota(&self, pending: u64, now: Timestamp) -> Result<(), Duration> {
@@ -242,6 +251,11 @@ impl ApiKeyChange {
         if let Some(expires_at) = self.expires_at {
             if expires_at.is_some_and(|end| end <= now) {
                 faults.push(FieldFault::new("expires_at", "in_the_past", "must lie in the future"));
+            }
+            let later = expires_at.is_none_or(|end| key.expires_at.is_some_and(|stated| end > stated));
+            if key.replaced_at.is_some() && later {
+                let detail = "the key has a successor, and its end stands: it can only come earlier";
+                faults.push(FieldFault::new("expires_at", "replaced", detail));
             }
             key.expires_at = expires_at;
         }

@@ -14,7 +14,7 @@ use crate::environment::Environment;
 use crate::features::audit::{self, Action, Audit, Entry};
 use crate::features::limits::Limits;
 use crate::features::principals::{self, Authenticated};
-use crate::features::roles::{self, Authority, Caller};
+use crate::features::roles::{self, Caller};
 use crate::features::{service_accounts, users};
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{ApiKeyId, TenantId};
@@ -60,27 +60,29 @@ impl std::fmt::Debug for NewApiKey {
 struct Making {
     key: ApiKey,
     digest: Digest,
-    authority: Authority,
+    caller: Caller,
     entry: Entry,
 }
 
-struct Changing {
+/// One of an owner's keys, and who is about to do something to it.
+struct Asked {
     owner: Subject,
     id: ApiKeyId,
-    change: ApiKeyChange,
-    authority: Authority,
+    caller: Caller,
     now: Timestamp,
+}
+
+struct Changing {
+    of: Asked,
+    change: ApiKeyChange,
     entry: Entry,
 }
 
 struct Rotating {
-    owner: Subject,
-    id: ApiKeyId,
+    of: Asked,
     successor: ApiKeyId,
     digest: Digest,
     ends: Timestamp,
-    authority: Authority,
-    now: Timestamp,
     entry: Entry,
 }
 
@@ -149,7 +151,7 @@ impl ApiKeys {
         new.apply(&mut key, now)?;
         let text = self.text_of(key.id);
         let entry = self.audit.done(&caller.source, caller.actor, Action::ApiKeyCreated, key.id);
-        let making = Making { key, digest: text.digest(), authority: caller.authority.clone(), entry };
+        let making = Making { key, digest: text.digest(), caller: caller.clone(), entry };
         let made = self.env.db.write(tenant.into(), making, |tx, making| Box::pin(make(tx, making)));
         Ok(NewApiKey { key: made.await?, text: text.reveal() })
     }
@@ -191,8 +193,8 @@ impl ApiKeys {
         caller: &Caller,
     ) -> Result<ApiKey, AuthError> {
         let entry = self.audit.done(&caller.source, caller.actor, Action::ApiKeyUpdated, id);
-        let (authority, now) = (caller.authority.clone(), self.env.now());
-        let changing = Changing { owner, id, change, authority, now, entry };
+        let of = Asked { owner, id, caller: caller.clone(), now: self.env.now() };
+        let changing = Changing { of, change, entry };
         self.env.db.write(tenant.into(), changing, |tx, changing| Box::pin(update(tx, changing))).await
     }
 
@@ -208,11 +210,11 @@ impl ApiKeys {
         caller: &Caller,
     ) -> Result<(), AuthError> {
         let entry = self.audit.done(&caller.source, caller.actor, Action::ApiKeyRevoked, id);
-        let input = (owner, id, self.env.now(), entry);
-        let revoked = self.env.db.write(tenant.into(), input, |tx, (owner, id, now, entry)| {
+        let of = Asked { owner, id, caller: caller.clone(), now: self.env.now() };
+        let revoked = self.env.db.write(tenant.into(), (of, entry), |tx, (of, entry)| {
             Box::pin(async move {
-                own(tx, *owner, *id, *now).await?;
-                if !store::revoke(tx, *id, *now).await? {
+                own(tx, of).await?;
+                if !store::revoke(tx, of.id, of.now).await? {
                     return Err(AuthError::NotFound);
                 }
                 Ok(audit::record(tx, entry).await?)
@@ -238,16 +240,8 @@ impl ApiKeys {
         let successor = ApiKeyId::new(now, self.env.random());
         let text = self.text_of(successor);
         let entry = self.audit.done(&caller.source, caller.actor, Action::ApiKeyRotated, id);
-        let rotating = Rotating {
-            owner,
-            id,
-            successor,
-            digest: text.digest(),
-            ends: now.plus(overlap),
-            authority: caller.authority.clone(),
-            now,
-            entry,
-        };
+        let of = Asked { owner, id, caller: caller.clone(), now };
+        let rotating = Rotating { of, successor, digest: text.digest(), ends: now.plus(overlap), entry };
         let made = self.env.db.write(tenant.into(), rotating, |tx, rotating| Box::pin(rotate(tx, rotating)));
         Ok(NewApiKey { key: made.await?, text: text.reveal() })
     }
@@ -272,17 +266,32 @@ impl ApiKeys {
             Some(text) => self.find(tenant, text.digest()).await,
             None => Err(AuthError::InvalidApiKey),
         };
-        match found {
-            Ok(Presented { key, authenticated }) if key.admits(source.address) => {
-                self.count(tenant, &key, source).await?;
-                Ok(authenticated)
+        let admitted = match found {
+            Ok(Presented { key, authenticated }) => {
+                self.admit(tenant, &key, source).await.map(|()| authenticated)
             }
-            Ok(_) | Err(AuthError::InvalidApiKey) => {
-                self.limits.note_bad_token(tenant, "api_key", source);
-                Err(AuthError::InvalidApiKey)
-            }
-            Err(other) => Err(other),
+            Err(refusal) => Err(refusal),
+        };
+        if matches!(admitted, Err(AuthError::InvalidApiKey)) {
+            self.limits.note_bad_token(tenant, "api_key", source);
         }
+        admitted
+    }
+
+    /// Holds a use of the key, or of a token that it was exchanged for, to the key's networks and limits, and counts it.
+    ///
+    /// # Errors
+    /// [`AuthError::InvalidApiKey`] from elsewhere; [`AuthError::RateLimited`].
+    pub(crate) async fn admit(
+        &self,
+        tenant: TenantId,
+        key: &ApiKey,
+        source: &Source,
+    ) -> Result<(), AuthError> {
+        if !key.admits(source.address) {
+            return Err(AuthError::InvalidApiKey);
+        }
+        self.count(tenant, key, source).await
     }
 
     /// The same statements for known and unknown keys.
@@ -338,9 +347,9 @@ impl ApiKeys {
                     for ((_, id), uses) in batch {
                         let address = uses.address.map(|address| address.to_string());
                         store::note_use(tx, *id, uses.at, address.as_deref()).await?;
-                        if let Some(since) = uses.since {
+                        if let Some(counted) = uses.of {
                             let count = i64::try_from(uses.count).unwrap_or(i64::MAX);
-                            store::count_use(tx, *id, since, count).await?;
+                            store::count_use(tx, *id, counted, count).await?;
                         }
                     }
                     Ok::<_, StoreError>(())
@@ -352,6 +361,7 @@ impl ApiKeys {
                 return Err(error.into());
             }
         }
+        self.usage.written();
         Ok(())
     }
 }
@@ -371,24 +381,34 @@ async fn take(tx: &mut Tx, owner: Subject) -> Result<(), AuthError> {
     found.ok_or(AuthError::NotFound)
 }
 
-/// One of the owner's live keys.
-async fn own(tx: &mut Tx, owner: Subject, id: ApiKeyId, now: Timestamp) -> Result<ApiKey, AuthError> {
-    take(tx, owner).await?;
-    let key = store::by_id(tx, id).await?;
-    key.filter(|key| key.owner == owner && key.is_live(now)).ok_or(AuthError::NotFound)
+/// The owner's live key, for a caller who stands no lower than the owner (S-105).
+async fn own(tx: &mut Tx, of: &Asked) -> Result<ApiKey, AuthError> {
+    take(tx, of.owner).await?;
+    let key = store::by_id(tx, of.id).await?;
+    let key = key.filter(|key| key.owner == of.owner && key.is_live(of.now)).ok_or(AuthError::NotFound)?;
+    of.caller.authority.outranks(&roles::of(tx, of.owner).await?)?;
+    Ok(key)
 }
 
-async fn check_rights(tx: &mut Tx, authority: &Authority, key: &ApiKey) -> Result<(), AuthError> {
+/// What a caller that is itself a key may leave behind; see [`ApiKey::may_leave`].
+async fn check_caller(tx: &mut Tx, caller: &Caller, key: &ApiKey) -> Result<(), AuthError> {
+    let Some(own) = caller.api_key else { return Ok(()) };
+    let own = store::by_id(tx, own).await?.ok_or(AuthError::InvalidApiKey)?;
+    own.may_leave(key)
+}
+
+async fn check_rights(tx: &mut Tx, caller: &Caller, key: &ApiKey) -> Result<(), AuthError> {
     let roles = roles::of(tx, key.owner).await?;
-    authority.outranks(&roles)?;
+    caller.authority.outranks(&roles)?;
     within_roles(&roles, key.scopes.as_ref())?;
-    may_mint(authority, key.scopes.as_ref())
+    may_mint(&caller.authority, key.scopes.as_ref())
 }
 
 async fn make(tx: &mut Tx, making: &Making) -> Result<ApiKey, AuthError> {
-    let Making { key, digest, authority, entry } = making;
+    let Making { key, digest, caller, entry } = making;
     take(tx, key.owner).await?;
-    check_rights(tx, authority, key).await?;
+    check_rights(tx, caller, key).await?;
+    check_caller(tx, caller, key).await?;
     insert(tx, key, *digest).await?;
     audit::record(tx, entry).await?;
     Ok(key.clone())
@@ -404,15 +424,16 @@ async fn insert(tx: &mut Tx, key: &ApiKey, digest: Digest) -> Result<(), AuthErr
 }
 
 async fn update(tx: &mut Tx, changing: &Changing) -> Result<ApiKey, AuthError> {
-    let Changing { owner, id, change, authority, now, entry } = changing;
-    let mut key = own(tx, *owner, *id, *now).await?;
+    let Changing { of, change, entry } = changing;
+    let mut key = own(tx, of).await?;
     // As it is and as it is to be: a limited credential has no say over a key that may do more (S-061).
-    may_mint(authority, key.scopes.as_ref())?;
+    may_mint(&of.caller.authority, key.scopes.as_ref())?;
     let scopes_change = change.scopes.is_some();
-    change.clone().apply(&mut key, *now)?;
+    change.clone().apply(&mut key, of.now)?;
     if scopes_change {
-        check_rights(tx, authority, &key).await?;
+        check_rights(tx, &of.caller, &key).await?;
     }
+    check_caller(tx, &of.caller, &key).await?;
     if !store::update(tx, &key).await? {
         return Err(AuthError::NotFound);
     }
@@ -421,17 +442,21 @@ async fn update(tx: &mut Tx, changing: &Changing) -> Result<ApiKey, AuthError> {
 }
 
 async fn rotate(tx: &mut Tx, rotating: &Rotating) -> Result<ApiKey, AuthError> {
-    let Rotating { owner, id, successor, digest, ends, authority, now, entry } = rotating;
-    let old = own(tx, *owner, *id, *now).await?;
-    may_mint(authority, old.scopes.as_ref())?;
+    let Rotating { of, successor, digest, ends, entry } = rotating;
+    let old = own(tx, of).await?;
+    may_mint(&of.caller.authority, old.scopes.as_ref())?;
+    // Its own successor has the same bounds.
+    if of.caller.api_key != Some(old.id) {
+        check_caller(tx, &of.caller, &old).await?;
+    }
     let ends = old.expires_at.map_or(*ends, |end| end.min(*ends));
-    if !store::replace(tx, old.id, *now, ends).await? {
+    if !store::replace(tx, old.id, of.now, ends).await? {
         return Err(AuthError::NotFound);
     }
     let fresh = ApiKey {
         id: *successor,
         used: Default::default(),
-        created_at: *now,
+        created_at: of.now,
         last_used_at: None,
         last_used_address: None,
         ..old

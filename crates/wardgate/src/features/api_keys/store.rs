@@ -4,7 +4,7 @@ use uuid::Uuid;
 use wardgate_crypto::Digest;
 use wardgate_store::{FromRow, GlobalSql, GlobalTx, Row, Sql, StoreError, Tx, global_sql, params, sql};
 
-use super::model::{ApiKey, Quota, RateLimit, Used};
+use super::model::{ApiKey, Period, Quota, RateLimit, Used};
 use crate::columns::StoredDigest;
 use crate::features::roles::Scope;
 use crate::kernel::ids::{ApiKeyId, ServiceAccountId, UserId};
@@ -39,7 +39,9 @@ const INSERT: Sql = sql!(
 );
 const UPDATE: Sql = sql!(
     "UPDATE api_keys SET name = $3, scopes = $4, networks = $5, rate_requests = $6, rate_seconds = $7, \
-     quota_requests = $8, quota_period = $9, expires_at = $10 \
+     quota_requests = $8, quota_period = $9, expires_at = $10, \
+     quota_since = CASE WHEN quota_period = $9 THEN quota_since END, \
+     quota_used = CASE WHEN quota_period = $9 THEN quota_used ELSE 0 END \
      WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL"
 );
 const REPLACE: Sql = sql!(
@@ -52,11 +54,12 @@ const DELETE_ALL_OF: Sql = sql!("DELETE FROM api_keys WHERE tenant_id = $1 AND o
 const NOTE_USE: Sql =
     sql!("UPDATE api_keys SET last_used_at = $3, last_used_address = $4 WHERE tenant_id = $1 AND id = $2");
 const COUNT_USE: Sql = sql!(
-    "UPDATE api_keys SET quota_used = quota_used + $4 WHERE tenant_id = $1 AND id = $2 AND quota_since = $3"
+    "UPDATE api_keys SET quota_used = quota_used + $5 \
+     WHERE tenant_id = $1 AND id = $2 AND quota_period = $3 AND quota_since = $4"
 );
 const BEGIN_PERIOD: Sql = sql!(
-    "UPDATE api_keys SET quota_since = $3, quota_used = $4 \
-     WHERE tenant_id = $1 AND id = $2 AND (quota_since IS NULL OR quota_since < $3)"
+    "UPDATE api_keys SET quota_since = $4, quota_used = $5 \
+     WHERE tenant_id = $1 AND id = $2 AND quota_period = $3 AND (quota_since IS NULL OR quota_since < $4)"
 );
 const PURGE: GlobalSql = global_sql!(
     "DELETE FROM api_keys WHERE (tenant_id, id) IN \
@@ -234,15 +237,16 @@ pub(super) async fn note_use(
     tx.exec(NOTE_USE, &params![id, at, address]).await.map(drop)
 }
 
-/// Adds uses to those of the period that began at `since`; what belongs to an earlier one is let go.
+/// Adds uses to those of the `period` that began at `since`; what belongs to an earlier one, or to a quota that the key
+/// has no more, is let go.
 pub(super) async fn count_use(
     tx: &mut Tx,
     id: ApiKeyId,
-    since: Timestamp,
+    (period, since): (Period, Timestamp),
     requests: i64,
 ) -> Result<(), StoreError> {
-    if tx.exec(COUNT_USE, &params![id, since, requests]).await? == 0 {
-        tx.exec(BEGIN_PERIOD, &params![id, since, requests]).await?;
+    if tx.exec(COUNT_USE, &params![id, period.as_str(), since, requests]).await? == 0 {
+        tx.exec(BEGIN_PERIOD, &params![id, period.as_str(), since, requests]).await?;
     }
     Ok(())
 }

@@ -93,6 +93,10 @@ words!(
         OrganizationUpdated = "organization.updated",
         /// An organization was removed.
         OrganizationDeleted = "organization.deleted",
+        /// A session acts in an organization.
+        OrganizationActivated = "organization.activated",
+        /// A session acts in no organization any more.
+        OrganizationDeactivated = "organization.deactivated",
         /// A member got another place.
         MembershipChanged = "membership.changed",
         /// A member left or was removed.
@@ -143,6 +147,8 @@ words!(
         SteppedUp = "session.stepped_up",
         /// All sessions of a user were ended by an administrator.
         SessionsEnded = "user.sessions_ended",
+        /// The failed attempts at an account were forgotten.
+        LimitsCleared = "user.limits_cleared",
         /// Somebody signed in.
         SignIn = "session.signed_in",
         /// A session was ended by its owner.

@@ -146,6 +146,17 @@ async fn end_sessions(
     Ok(StatusCode::NO_CONTENT)
 }
 
+async fn clear_limits(
+    State(gate): State<Wardgate>,
+    current: CurrentPrincipal,
+    Extension(source): Extension<Source>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, AuthError> {
+    let (tenant, caller) = (current.tenant(), current.caller(source));
+    gate.lifecycle().clear_limits(tenant, user_id(&id)?, &caller).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 async fn delete_me(
     State(gate): State<Wardgate>,
     tenant: CurrentTenant,
@@ -238,7 +249,7 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
         route(
             &Method::POST,
             "/admin/users",
-            Access::Permission("users:write"),
+            Access::SteppedUp("users:write"),
             create,
             operation("users", "Make an account without a password, and mail its owner a link that sets one")
                 .json(&new)
@@ -258,7 +269,7 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
         route(
             &Method::PATCH,
             "/admin/users/{id}",
-            Access::Permission("users:write"),
+            Access::SteppedUp("users:write"),
             update,
             operation("users", "Change a user's name, activity or roles")
                 .path_parameter("id")
@@ -275,6 +286,17 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
                 .path_parameter("id")
                 .answers_empty(204, "Gone")
                 .refuses(&["not_found", "last_superadmin"]),
+        ),
+        // It opens the way to more guesses, so a key or an old sign-in does not do.
+        route(
+            &Method::DELETE,
+            "/admin/users/{id}/limits",
+            Access::SteppedUp("users:write"),
+            clear_limits,
+            operation("users", "Forget the failed attempts at a user's account")
+                .path_parameter("id")
+                .answers_empty(204, "The next attempt is looked at")
+                .refuses(&["not_found"]),
         ),
         route(
             &Method::DELETE,

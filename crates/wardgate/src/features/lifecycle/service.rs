@@ -8,14 +8,16 @@ use crate::environment::Environment;
 use crate::features::api_keys;
 use crate::features::audit::{self, Action, Audit};
 use crate::features::keys::Keys;
+use crate::features::limits::Limits;
 use crate::features::organizations;
-use crate::features::password::Account;
-use crate::features::roles::{self, Authority, BuiltinRole, Caller};
+use crate::features::password::{self, Account};
+use crate::features::roles::{self, Authority, BuiltinRole, Caller, CustomRole, CustomRoles, RoleChange};
+use crate::features::service_accounts;
 use crate::features::sessions::{self, EndReason};
 use crate::features::tenants::Tenants;
 use crate::features::users::{self, User, check_name};
 use crate::kernel::error::AuthError;
-use crate::kernel::ids::{TenantId, UserId};
+use crate::kernel::ids::{ServiceAccountId, TenantId, UserId};
 use crate::kernel::time::Timestamp;
 
 /// Changes and deletes users.
@@ -24,6 +26,8 @@ pub struct Lifecycle {
     pub(super) audit: Arc<Audit>,
     pub(super) keys: Arc<Keys>,
     pub(super) tenants: Arc<Tenants>,
+    roles: Arc<CustomRoles>,
+    limits: Arc<Limits>,
 }
 
 /// What is to become of a user; what is `None` stays.
@@ -58,8 +62,10 @@ impl Lifecycle {
         audit: Arc<Audit>,
         keys: Arc<Keys>,
         tenants: Arc<Tenants>,
+        roles: Arc<CustomRoles>,
+        limits: Arc<Limits>,
     ) -> Self {
-        Self { env, audit, keys, tenants }
+        Self { env, audit, keys, tenants, roles, limits }
     }
 
     /// Changes the user in all the ways asked for, or in none. Asking for what is so already is no fault.
@@ -95,6 +101,73 @@ impl Lifecycle {
                     roles::take_all(tx, (*user).into()).await?;
                     api_keys::end_all_of(tx, (*user).into()).await?;
                     users::delete(tx, *user).await?;
+                    Ok(audit::record(tx, entry).await?)
+                })
+            })
+            .await
+    }
+
+    /// Removes a service account with roles and keys.
+    pub async fn delete_service_account(
+        &self,
+        tenant: TenantId,
+        id: ServiceAccountId,
+        caller: &Caller,
+    ) -> Result<(), AuthError> {
+        let entry = self.audit.done(&caller.source, caller.actor, Action::ServiceAccountDeleted, id);
+        let input = (id, caller.authority.clone(), entry);
+        let deleted = self.env.db.write(tenant.into(), input, |tx, (id, authority, entry)| {
+            Box::pin(async move {
+                service_accounts::delete(tx, *id, authority).await?;
+                api_keys::end_all_of(tx, (*id).into()).await?;
+                Ok(audit::record(tx, entry).await?)
+            })
+        });
+        deleted.await
+    }
+
+    /// Changes what one of the tenant's own roles is for and what it allows; it counts for its holders at their next
+    /// request.
+    ///
+    /// # Errors
+    /// As [`CustomRoles::create`](crate::CustomRoles::create); [`AuthError::NotFound`].
+    pub async fn update_role(
+        &self,
+        tenant: TenantId,
+        name: &str,
+        change: RoleChange,
+        caller: &Caller,
+    ) -> Result<CustomRole, AuthError> {
+        let writing = self.roles.writing(name, change, Action::RoleUpdated, caller)?;
+        let input = (writing, self.env.now());
+        let changed = self.env.db.write(tenant.into(), input, |tx, (writing, now)| {
+            Box::pin(async move {
+                let (role, rose) = roles::rewrite(tx, writing).await?;
+                if rose {
+                    end_cookies_of_holders(tx, &role.name, *now).await?;
+                }
+                Ok(role)
+            })
+        });
+        changed.await
+    }
+
+    /// Forgets the failed attempts at the user's account, as after somebody else tried to guess the password: whoever
+    /// comes next need not wait. Windows of an hour or less run out by themselves.
+    pub async fn clear_limits(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        caller: &Caller,
+    ) -> Result<(), AuthError> {
+        let entry = self.audit.done(&caller.source, caller.actor, Action::LimitsCleared, user);
+        let input = (user, caller.authority.clone(), Arc::clone(&self.limits), entry);
+        self.env
+            .db
+            .write(tenant.into(), input, |tx, (user, authority, limits, entry)| {
+                Box::pin(async move {
+                    let user = take(tx, *user, authority).await?;
+                    limits.clear(tx, user.id, user.email.normalized()).await?;
                     Ok(audit::record(tx, entry).await?)
                 })
             })
@@ -170,6 +243,19 @@ async fn disable(tx: &mut Tx, change: &Change) -> Result<(), AuthError> {
     Ok(())
 }
 
+/// A cookie that somebody planted or copied before must not be worth more afterwards (S-049).
+async fn end_cookies_of_holders(tx: &mut Tx, role: &str, now: Timestamp) -> Result<(), AuthError> {
+    let mut last = None;
+    loop {
+        let some = roles::users_with(tx, role, last).await?;
+        let Some(newest) = some.last() else { return Ok(()) };
+        last = Some(*newest);
+        for user in some {
+            sessions::end_browser_sessions_of(tx, user, now, EndReason::RightsRose).await?;
+        }
+    }
+}
+
 /// Takes the user for this transaction; [`AuthError::NotFound`] if there is none, and refuses one above
 /// `authority`.
 async fn take(tx: &mut Tx, user: UserId, authority: &Authority) -> Result<User, AuthError> {
@@ -179,7 +265,7 @@ async fn take(tx: &mut Tx, user: UserId, authority: &Authority) -> Result<User, 
     Ok(found)
 }
 
-/// Refuses to take the last active superadmin away: nobody could give the role back over HTTP (S-105).
+/// Refuses to take the last superadmin away who can sign in: nobody could give the role back over HTTP (S-105).
 async fn keep_a_superadmin(tx: &mut Tx, leaving: UserId) -> Result<(), AuthError> {
     // Two requests that each remove the other's superadmin must not both see one remaining.
     tx.lock("superadmins").await?;
@@ -188,7 +274,9 @@ async fn keep_a_superadmin(tx: &mut Tx, leaving: UserId) -> Result<(), AuthError
         return Ok(());
     }
     for other in holders.into_iter().filter(|holder| *holder != leaving) {
-        if users::find(tx, other).await?.is_some_and(|user| user.is_active()) {
+        // One who was invited and never came cannot sign in.
+        let active = users::find(tx, other).await?.is_some_and(|user| user.is_active());
+        if active && password::hash_of(tx, other).await?.is_some() {
             return Ok(());
         }
     }

@@ -31,14 +31,17 @@ impl Lifecycle {
         }
         let now = self.env.now();
         let id = TenantId::new(now, self.env.random());
-        let input = (id, slug.to_owned(), name.to_owned(), now);
-        let made = self.env.db.write_global(input, |tx, (id, slug, name, now)| {
-            Box::pin(async move { tenants::insert(tx, *id, slug, name, *now).await })
+        let entry = self.audit.done(&caller.source, caller.actor, Action::TenantCreated, id);
+        let input = (id, slug.to_owned(), name.to_owned(), now, entry);
+        let made = self.env.db.write_global(input, |tx, (id, slug, name, now, entry)| {
+            Box::pin(async move {
+                let tenant = tenants::insert(tx, *id, slug, name, *now).await?;
+                tenants::record(tx, entry).await?;
+                Ok::<_, AuthError>(tenant)
+            })
         });
         let tenant = made.await?;
         self.keys.maintain(id, &caller.source).await?;
-        let entry = self.audit.done(&caller.source, caller.actor, Action::TenantCreated, id);
-        self.audit.record_alone(TenantId::DEFAULT, entry).await?;
         Ok(tenant)
     }
 
@@ -50,12 +53,16 @@ impl Lifecycle {
     pub async fn delete_tenant(&self, id: TenantId, caller: &Caller) -> Result<(), AuthError> {
         self.tenants.suspend(id, true, caller).await?;
         while self.env.db.write(id.into(), (), |tx, ()| Box::pin(forget(tx))).await? {}
-        let gone =
-            self.env.db.write_global(id, |tx, id| Box::pin(async move { tenants::forget(tx, *id).await }));
+        let entry = self.audit.done(&caller.source, caller.actor, Action::TenantDeleted, id);
+        let gone = self.env.db.write_global((id, entry), |tx, (id, entry)| {
+            Box::pin(async move {
+                tenants::forget(tx, *id).await?;
+                Ok::<_, AuthError>(tenants::record(tx, entry).await?)
+            })
+        });
         gone.await?;
         self.keys.drop_tenant(id);
-        let entry = self.audit.done(&caller.source, caller.actor, Action::TenantDeleted, id);
-        self.audit.record_alone(TenantId::DEFAULT, entry).await
+        Ok(())
     }
 }
 

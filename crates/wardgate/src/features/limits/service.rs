@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use uuid::Uuid;
 use wardgate_crypto::{Digest, SubKey};
 use wardgate_store::{StoreError, Tx};
 
@@ -15,7 +16,7 @@ use super::store;
 use crate::environment::Environment;
 use crate::features::audit::{Action, Audit};
 use crate::kernel::error::AuthError;
-use crate::kernel::ids::TenantId;
+use crate::kernel::ids::{TenantId, UserId};
 use crate::kernel::principal::Principal;
 use crate::kernel::source::Source;
 use crate::kernel::time::Timestamp;
@@ -164,7 +165,7 @@ impl Limits {
         demands.push(self.demand(tenant, account, &[network.as_bytes(), identifier]));
         self.take_all(tenant, &demands, source).await?;
 
-        let subject = self.digest(&[b"identifier", identifier]);
+        let subject = self.of_identifier(normalized);
         let own = self.digest(&[b"source", network.as_bytes()]);
         let strangers = self.digest(&[b"strangers"]);
         // Without a peer everybody would be the one known source.
@@ -195,16 +196,22 @@ impl Limits {
             return Ok(Attempt(None));
         }
         let tenant = principal.tenant;
-        let user = principal.subject.as_uuid();
         // Whoever comes with an API key has no session, and nothing to prove by a password.
         let session = principal.session().ok_or(AuthError::InsufficientPermissions)?.as_uuid();
         let minute = limit("password_guess", PASSWORD_GUESSES, MINUTE);
         self.take(tenant, minute, session.as_bytes(), source).await?;
-        let subject = self.digest(&[b"user", user.as_bytes()]);
+        let subject = self.of_user(principal.subject.as_uuid());
         let bucket = self.digest(&[b"session", session.as_bytes()]);
         let standing = self.standing(tenant, subject, bucket, None, bucket).await?;
         let guard = Guard { subject, bucket, source: None, claimed: false };
         self.claim(tenant, guard, standing.decision, source).await
+    }
+
+    /// Forgets the failures of an account, those of strangers too: the next attempt is looked at. What is counted in
+    /// windows runs out by itself, within an hour.
+    pub(crate) async fn clear(&self, tx: &mut Tx, user: UserId, normalized: &str) -> Result<(), StoreError> {
+        store::forget_subject(tx, self.of_identifier(normalized)).await?;
+        store::forget_subject(tx, self.of_user(user.as_uuid())).await
     }
 
     /// Lets a request through or refuses it, by its source.
@@ -287,6 +294,14 @@ impl Limits {
                 return Ok(());
             }
         }
+    }
+
+    fn of_identifier(&self, normalized: &str) -> Digest {
+        self.digest(&[b"identifier", normalized.as_bytes()])
+    }
+
+    fn of_user(&self, user: Uuid) -> Digest {
+        self.digest(&[b"user", user.as_bytes()])
     }
 
     fn of_source(

@@ -30,6 +30,7 @@ const CLAIM: Sql = sql!(
      WHERE tenant_id = $1 AND subject = $2 AND bucket = $3 AND failures = $4 AND last_failed_at = $5"
 );
 const FORGET: Sql = sql!("DELETE FROM guess_failures WHERE tenant_id = $1 AND subject = $2 AND bucket = $3");
+const FORGET_SUBJECT: Sql = sql!("DELETE FROM guess_failures WHERE tenant_id = $1 AND subject = $2");
 const LAST_SUCCESS: Sql = sql!(
     "SELECT tenant_id, last_success_at FROM known_sources WHERE tenant_id = $1 AND subject = $2 AND source = $3"
 );
@@ -93,6 +94,11 @@ pub(super) async fn claim(
 
 pub(super) async fn forget(tx: &mut Tx, subject: Digest, bucket: Digest) -> Result<(), StoreError> {
     tx.exec(FORGET, &params![StoredDigest(subject), StoredDigest(bucket)]).await.map(drop)
+}
+
+/// Forgets the failures of the subject, in all its buckets.
+pub(super) async fn forget_subject(tx: &mut Tx, subject: Digest) -> Result<(), StoreError> {
+    tx.exec(FORGET_SUBJECT, &params![StoredDigest(subject)]).await.map(drop)
 }
 
 pub(super) async fn last_success(

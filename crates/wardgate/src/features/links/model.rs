@@ -72,6 +72,8 @@ pub struct LinkUrls {
     pub magic_link: Option<String>,
     /// As `reset`, for invitations.
     pub invitation: Option<String>,
+    /// The page that sends the token to `POST /auth/invitations/accept`, as whoever is signed in.
+    pub organization: Option<String>,
 }
 
 impl LinkUrls {
@@ -83,6 +85,15 @@ impl LinkUrls {
             Purpose::MagicLink => (&self.magic_link, "/auth/magic-link/redeem"),
             Purpose::Invitation => (&self.invitation, "/auth/password/reset"),
         };
+        self.page(own.as_deref(), issuer, path, token)
+    }
+
+    /// The link that accepts an invitation to an organization.
+    pub(super) fn organization_link(&self, issuer: &str, token: &str) -> String {
+        self.page(self.organization.as_deref(), issuer, "/auth/invitations/accept", token)
+    }
+
+    fn page(&self, own: Option<&str>, issuer: &str, path: &str, token: &str) -> String {
         match own {
             Some(url) => format!("{url}#token={token}"),
             None => {
@@ -106,6 +117,7 @@ impl LinkUrls {
             ("reset", &self.reset),
             ("magic_link", &self.magic_link),
             ("invitation", &self.invitation),
+            ("organization", &self.organization),
         ];
         let missing = urls.into_iter().filter(|(_, url)| url.is_none() && self.base.is_none());
         missing
@@ -123,6 +135,7 @@ impl LinkUrls {
             ("reset", &self.reset),
             ("magic_link", &self.magic_link),
             ("invitation", &self.invitation),
+            ("organization", &self.organization),
         ];
         let wrong = urls.into_iter().filter(|(_, url)| url.as_deref().is_some_and(|url| !is_page(url)));
         wrong
@@ -162,6 +175,10 @@ mod tests {
         assert_eq!(
             own.link(Purpose::VerifyEmail, issuer, "t"),
             "https://auth.example.com/base/auth/email/verify#token=t"
+        );
+        assert_eq!(
+            own.organization_link(issuer, "t"),
+            "https://auth.example.com/base/auth/invitations/accept#token=t"
         );
         assert_eq!(own.service(issuer), "auth.example.com");
         let urls = LinkUrls {

@@ -1,5 +1,6 @@
 //! Makes, finds and uses up mailed links.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::sync::Arc;
 
@@ -148,9 +149,7 @@ impl Links {
         source: &Source,
     ) -> Result<NewLink, AuthError> {
         let token = OpaqueToken::generate(TOKEN_PREFIX, self.env.rng.as_ref());
-        let own = LinkUrls::default();
-        let urls = if tenant.is_default() { &self.urls } else { &own };
-        let url = Zeroizing::new(urls.link(purpose, &tenant.issuer, &token.reveal()));
+        let url = Zeroizing::new(self.urls_of(tenant).link(purpose, &tenant.issuer, &token.reveal()));
         let letter =
             self.outbox.letter(tenant, kind, target, Some((&url, purpose.life())), source.language)?;
         Ok(NewLink {
@@ -162,6 +161,16 @@ impl Links {
             expires_at: self.env.now().plus(purpose.life()),
             letter,
         })
+    }
+
+    /// The link that accepts an invitation to an organization, whose table has the token's digest.
+    pub(crate) fn to_organization(&self, tenant: &CurrentTenant, token: &str) -> Zeroizing<String> {
+        Zeroizing::new(self.urls_of(tenant).organization_link(&tenant.issuer, token))
+    }
+
+    /// The configured pages are the tenant `default`'s.
+    fn urls_of(&self, tenant: &CurrentTenant) -> Cow<'_, LinkUrls> {
+        if tenant.is_default() { Cow::Borrowed(&self.urls) } else { Cow::Owned(LinkUrls::default()) }
     }
 
     /// Binds the link to one browser; gives what that is to hold.

@@ -15,6 +15,7 @@ use crate::kernel::error::AuthError;
 use crate::kernel::ids::{InvitationId, OrgId, UserId};
 use crate::kernel::page::Page;
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::kernel::time::Timestamp;
 use crate::web::body::Json;
 use crate::web::cursor::PageQuery;
@@ -58,8 +59,9 @@ impl From<Seat> for MemberView {
 struct NewInvitationView {
     #[serde(flatten)]
     invitation: Invitation,
-    /// For whoever invites to hand on, this once.
-    token: String,
+    /// For whoever invites to hand on, this once; not there when it was mailed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
 }
 
 fn org_id(text: &str) -> Result<OrgId, AuthError> {
@@ -226,16 +228,18 @@ impl FromFields for Invite {
 
 async fn invite(
     State(gate): State<Wardgate>,
+    tenant: CurrentTenant,
     current: CurrentUser,
     Extension(source): Extension<Source>,
     Path(id): Path<String>,
     Json(Invite { email, role }): Json<Invite>,
 ) -> Result<(StatusCode, axum::Json<NewInvitationView>), AuthError> {
     let email = email.ok_or(AuthError::InvalidFields(Vec::new()))?;
-    let (tenant, user) = (current.principal().tenant, current.user().id);
-    let made = gate.organizations().invite(tenant, user, org_id(&id)?, email, role, &source).await?;
+    let user = current.user().id;
+    let made = gate.organizations().invite(&tenant, user, org_id(&id)?, email, role, &source).await?;
     let (invitation, token) = made;
-    Ok((StatusCode::CREATED, axum::Json(NewInvitationView { invitation, token: token.as_str().to_owned() })))
+    let token = token.map(|token| token.as_str().to_owned());
+    Ok((StatusCode::CREATED, axum::Json(NewInvitationView { invitation, token })))
 }
 
 async fn invitations(
@@ -287,18 +291,19 @@ async fn accept(
 async fn activate(
     State(gate): State<Wardgate>,
     current: CurrentUser,
+    Extension(source): Extension<Source>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, AuthError> {
-    let (tenant, user, org) = (current.principal().tenant, current.user().id, org_id(&id)?);
-    let session = current.principal().session().ok_or(AuthError::InsufficientPermissions)?;
-    gate.organizations().get(tenant, user, org).await?;
-    gate.sessions().act_in(tenant, session, Some(org)).await?;
+    gate.sessions().act_in(current.principal(), current.user().id, Some(org_id(&id)?), &source).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn deactivate(State(gate): State<Wardgate>, current: CurrentUser) -> Result<StatusCode, AuthError> {
-    let session = current.principal().session().ok_or(AuthError::InsufficientPermissions)?;
-    gate.sessions().act_in(current.principal().tenant, session, None).await?;
+async fn deactivate(
+    State(gate): State<Wardgate>,
+    current: CurrentUser,
+    Extension(source): Extension<Source>,
+) -> Result<StatusCode, AuthError> {
+    gate.sessions().act_in(current.principal(), current.user().id, None, &source).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -312,7 +317,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
     });
     let plain = invitation.clone();
     invitation["properties"]["token"] =
-        json!({ "type": "string", "description": "To be handed on, this once" });
+        json!({ "type": "string", "description": "To be handed on, this once; absent where it was mailed" });
     let org = json!({
         "type": "object", "required": ["id", "slug", "name", "role", "created_at"],
         "properties": { "id": text, "slug": text, "name": text, "role": role, "created_at": time },
@@ -442,8 +447,8 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
             invite,
             acting("Invite an address")
                 .json(&invite_body)
-                .answers(201, "The invitation, with its token this once", &schema("NewInvitation"))
-                .refuses(&["too_many_invitations"]),
+                .answers(201, "The invitation, with its token if it was not mailed", &schema("NewInvitation"))
+                .refuses(&["too_many_invitations", "rate_limited"]),
         ),
         route(
             &Method::DELETE,

@@ -9,31 +9,34 @@ use super::model::{
 use super::service::{Organizations, lock, place};
 use super::store;
 use crate::features::audit::{self, Action};
+use crate::features::outbox::{self, Letter, LetterKind, MAILS_PER_RECIPIENT};
 use crate::features::users::{self, User};
 use crate::kernel::email::Email;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{InvitationId, OrgId, TenantId, UserId};
 use crate::kernel::page::{PageRequest, Position};
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 
 /// What an invitation's token begins with, so that secret scanners recognise it.
 const PREFIX: &str = "wgi";
 
 impl Organizations {
-    /// Invites an address; gives the token that accepts it, which exists nowhere else. One that the address has
-    /// already ends.
+    /// Invites an address. Where there is mail, it gets a link that accepts; else the token is given here, to be handed
+    /// on. It exists nowhere else. One that the address has already ends.
     ///
     /// # Errors
-    /// [`AuthError::InsufficientPermissions`] for a place above one's own; [`AuthError::TooManyInvitations`].
+    /// [`AuthError::InsufficientPermissions`] for a place above one's own; [`AuthError::TooManyInvitations`];
+    /// [`AuthError::RateLimited`] when the address got enough mails.
     pub async fn invite(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         user: UserId,
         org: OrgId,
         email: Email,
         role: OrgRole,
         source: &Source,
-    ) -> Result<(Invitation, Zeroizing<String>), AuthError> {
+    ) -> Result<(Invitation, Option<Zeroizing<String>>), AuthError> {
         let now = self.env.now();
         let token = OpaqueToken::generate(PREFIX, self.env.rng.as_ref());
         let invitation = Invitation {
@@ -43,11 +46,16 @@ impl Organizations {
             created_at: now,
             expires_at: now.plus(INVITATION_LIFE),
         };
+        let letter = match self.links.outbox().is_on() {
+            true => Some(self.letter(tenant, &invitation, &email, &token, source).await?),
+            false => None,
+        };
+        let is_mailed = letter.is_some();
         let entry = self.entry(user, Action::InvitationCreated, org, source);
-        let input = (org, user, invitation, email, token.digest(), entry);
-        let made = self.env.db.write(tenant.into(), input, |tx, input| {
+        let input = (org, user, invitation, email, token.digest(), letter, entry);
+        let made = self.env.db.write(tenant.id.into(), input, |tx, input| {
             Box::pin(async move {
-                let (org, user, invitation, email, digest, entry) = input;
+                let (org, user, invitation, email, digest, letter, entry) = input;
                 lock(tx, *org).await?;
                 place(tx, *org, *user, Deed::Invite(invitation.role)).await?;
                 // Taking the place of one is taking it back.
@@ -58,11 +66,29 @@ impl Organizations {
                     return Err(AuthError::TooManyInvitations);
                 }
                 store::invite(tx, *org, invitation, email, *user, *digest).await?;
+                if let Some(letter) = letter {
+                    outbox::post(tx, letter, Some(email)).await?;
+                }
                 audit::record(tx, entry).await?;
                 Ok(invitation.clone())
             })
         });
-        Ok((made.await?, token.reveal()))
+        Ok((made.await?, (!is_mailed).then(|| token.reveal())))
+    }
+
+    /// The mail with the link. Nobody fills a stranger's mailbox with them.
+    async fn letter(
+        &self,
+        tenant: &CurrentTenant,
+        invitation: &Invitation,
+        to: &Email,
+        token: &OpaqueToken,
+        source: &Source,
+    ) -> Result<Letter, AuthError> {
+        self.limits.take(tenant.id, MAILS_PER_RECIPIENT, to.normalized().as_bytes(), source).await?;
+        let link = self.links.to_organization(tenant, &token.reveal());
+        let link = Some((link.as_str(), INVITATION_LIFE));
+        self.links.outbox().letter(tenant, LetterKind::OrgInvitation, invitation.id, link, source.language)
     }
 
     /// A page of the invitations that can be accepted, newest first, and where the next one begins.

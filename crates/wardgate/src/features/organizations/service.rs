@@ -11,6 +11,7 @@ use super::store;
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit, Entry};
 use crate::features::limits::Limits;
+use crate::features::links::Links;
 use crate::features::users::{self, User};
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{OrgId, TenantId, UserId};
@@ -23,6 +24,7 @@ pub struct Organizations {
     pub(super) env: Arc<Environment>,
     pub(super) audit: Arc<Audit>,
     pub(super) limits: Arc<Limits>,
+    pub(super) links: Arc<Links>,
 }
 
 /// A member with their place.
@@ -86,8 +88,13 @@ async fn keep_an_owner(tx: &mut Tx, org: OrgId, leaving: OrgRole) -> Result<(), 
 }
 
 impl Organizations {
-    pub(crate) fn new(env: Arc<Environment>, audit: Arc<Audit>, limits: Arc<Limits>) -> Self {
-        Self { env, audit, limits }
+    pub(crate) fn new(
+        env: Arc<Environment>,
+        audit: Arc<Audit>,
+        limits: Arc<Limits>,
+        links: Arc<Links>,
+    ) -> Self {
+        Self { env, audit, limits, links }
     }
 
     pub(super) fn entry(&self, user: UserId, action: Action, org: OrgId, source: &Source) -> Entry {

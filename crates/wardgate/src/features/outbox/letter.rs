@@ -117,6 +117,18 @@ fn english(kind: &LetterKind, service: &str, life: &str) -> Words {
             "Choose password",
             vec!["If you expect no invitation, ignore this mail.".to_owned()],
         ),
+        LetterKind::OrgInvitation => (
+            format!("You are invited to an organization at {service}"),
+            vec![
+                format!(
+                    "Somebody at {service} invites you to their organization. Sign in with the account of this \
+                         address, or make one, and accept."
+                ),
+                once,
+            ],
+            "See the invitation",
+            vec!["If you expect no invitation, ignore this mail.".to_owned()],
+        ),
         LetterKind::RegisteredAlready => (
             format!("You have an account at {service} already"),
             vec![
@@ -159,6 +171,19 @@ fn english(kind: &LetterKind, service: &str, life: &str) -> Words {
                 format!(
                     "The password of your account at {service} was set by a link from a mail. All sessions have \
                          ended."
+                ),
+                "API keys of the account still work: look through them if somebody else may have made one."
+                    .to_owned(),
+            ],
+            "",
+            vec![act],
+        ),
+        LetterKind::PasswordChanged => (
+            format!("Your password for {service} was changed"),
+            vec![
+                format!(
+                    "Somebody who is signed in to your account at {service}, and knew its password, changed it. All \
+                         other sessions have ended."
                 ),
                 "API keys of the account still work: look through them if somebody else may have made one."
                     .to_owned(),
@@ -233,6 +258,18 @@ fn german(kind: &LetterKind, service: &str, life: &str) -> Words {
             "Passwort wählen",
             vec!["Wenn Sie keine Einladung erwarten, ist nichts zu tun.".to_owned()],
         ),
+        LetterKind::OrgInvitation => (
+            format!("Einladung in eine Organisation bei {service}"),
+            vec![
+                format!(
+                    "Jemand bei {service} lädt Sie in eine Organisation ein. Melden Sie sich mit dem Konto dieser Adresse \
+                         an oder legen Sie eines an, und nehmen Sie an."
+                ),
+                once,
+            ],
+            "Einladung ansehen",
+            vec!["Wenn Sie keine Einladung erwarten, ist nichts zu tun.".to_owned()],
+        ),
         LetterKind::RegisteredAlready => (
             format!("Sie haben schon ein Konto bei {service}"),
             vec![
@@ -279,6 +316,18 @@ fn german(kind: &LetterKind, service: &str, life: &str) -> Words {
             "",
             vec![act],
         ),
+        LetterKind::PasswordChanged => (
+            format!("Ihr Passwort für {service} wurde geändert"),
+            vec![
+                format!("Jemand, der bei Ihrem Konto bei {service} angemeldet ist und dessen Passwort kannte, hat es \
+                         geändert. Alle anderen Sitzungen sind beendet."),
+                "API-Schlüssel des Kontos gelten weiter: Sehen Sie sie durch, falls jemand anderes einen angelegt \
+                 haben könnte."
+                    .to_owned(),
+            ],
+            "",
+            vec![act],
+        ),
         LetterKind::NewDevice { address, device, at } => (
             format!("Neue Anmeldung bei {service}"),
             vec![
@@ -296,17 +345,25 @@ fn german(kind: &LetterKind, service: &str, life: &str) -> Words {
 }
 
 fn span_in_english(life: Duration) -> String {
-    match hours(life) {
-        Some(hours) => format!("{hours} hours"),
-        None => format!("{} minutes", life.as_secs() / 60),
+    match (days(life), hours(life)) {
+        (Some(days), _) => format!("{days} days"),
+        (None, Some(hours)) => format!("{hours} hours"),
+        (None, None) => format!("{} minutes", life.as_secs() / 60),
     }
 }
 
 fn span_in_german(life: Duration) -> String {
-    match hours(life) {
-        Some(hours) => format!("{hours} Stunden"),
-        None => format!("{} Minuten", life.as_secs() / 60),
+    match (days(life), hours(life)) {
+        (Some(days), _) => format!("{days} Tage"),
+        (None, Some(hours)) => format!("{hours} Stunden"),
+        (None, None) => format!("{} Minuten", life.as_secs() / 60),
     }
+}
+
+/// Whole days, where hours would have to be counted.
+fn days(life: Duration) -> Option<u64> {
+    let days = life.as_secs() / (24 * 3600);
+    (days > 3).then_some(days)
 }
 
 /// Whole hours, where they are more than one.
@@ -327,11 +384,13 @@ mod tests {
             LetterKind::ResetPassword,
             LetterKind::MagicLink,
             LetterKind::Invitation,
+            LetterKind::OrgInvitation,
             LetterKind::RegisteredAlready,
             LetterKind::AddressTaken,
             LetterKind::EmailChanging(to()),
             LetterKind::EmailChanged(to()),
             LetterKind::PasswordReset,
+            LetterKind::PasswordChanged,
             LetterKind::NewDevice {
                 address: "203.0.113.7".to_owned(),
                 device: "<script>alert(1)</script>\"'".to_owned(),
@@ -349,9 +408,11 @@ mod tests {
         let mut pages = String::new();
         for language in [Language::English, Language::German] {
             for kind in every_kind() {
-                let has_link = matches!(kind.as_str(), "address_taken" | "password_reset" | "new_device")
-                    || kind.as_str().starts_with("email_");
-                let link = (!has_link).then_some("https://auth.example.com/x#token=t");
+                let word = kind.as_str();
+                let is_notice = matches!(word, "address_taken" | "new_device")
+                    || word.starts_with("email_")
+                    || word.starts_with("password_");
+                let link = (!is_notice).then_some("https://auth.example.com/x#token=t");
                 let Texts { subject, text, .. } = texts(&kind, link, language);
                 pages.push_str(&format!("== {} {subject}\n{text}", kind.as_str()));
             }

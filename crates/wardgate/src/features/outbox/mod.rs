@@ -6,4 +6,4 @@ mod service;
 mod store;
 
 pub(crate) use model::LetterKind;
-pub(crate) use service::{Letter, Outbox, forget, post};
+pub(crate) use service::{Letter, MAILS_PER_RECIPIENT, Outbox, forget, post};

@@ -30,6 +30,8 @@ pub(crate) enum LetterKind {
     MagicLink,
     /// Lets its reader set the first password of an account that an administrator made.
     Invitation,
+    /// Lets its reader join an organization, with the account of this address.
+    OrgInvitation,
     /// Somebody tried to register with the address of an account; lets its owner set another password.
     RegisteredAlready,
     /// Somebody asked to give their account the address of another.
@@ -40,6 +42,8 @@ pub(crate) enum LetterKind {
     EmailChanged(String),
     /// The password was set by a mailed link.
     PasswordReset,
+    /// The password was changed by whoever was signed in.
+    PasswordChanged,
     /// Somebody signed in from where nobody did before.
     NewDevice {
         /// The peer's address.
@@ -60,11 +64,13 @@ impl LetterKind {
             Self::ResetPassword => "reset_password",
             Self::MagicLink => "magic_link",
             Self::Invitation => "invitation",
+            Self::OrgInvitation => "org_invitation",
             Self::RegisteredAlready => "registered_already",
             Self::AddressTaken => "address_taken",
             Self::EmailChanging(_) => "email_changing",
             Self::EmailChanged(_) => "email_changed",
             Self::PasswordReset => "password_reset",
+            Self::PasswordChanged => "password_changed",
             Self::NewDevice { .. } => "new_device",
         }
     }

@@ -20,6 +20,7 @@ use crate::kernel::language::Language;
 use crate::kernel::source::Source;
 use crate::kernel::tenant::CurrentTenant;
 use crate::kernel::time::Timestamp;
+use crate::ports::ephemeral::Limit;
 use crate::ports::{Mail, MailError, Mailer};
 
 const PURPOSE: &str = "wardgate outbox";
@@ -29,6 +30,10 @@ const BATCH: i64 = 20;
 
 /// Batches of one run, so that a run ends although mails keep coming.
 const BATCHES: usize = 50;
+
+/// Mails sent to one address for one reason, an hour: whoever asks for more fills a stranger's mailbox.
+pub(crate) const MAILS_PER_RECIPIENT: Limit =
+    Limit { name: "mail_recipient", requests: 5, window: Duration::from_secs(60 * 60) };
 
 /// The mails of all tenants.
 pub(crate) struct Outbox {

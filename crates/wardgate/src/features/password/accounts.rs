@@ -1,7 +1,6 @@
 //! Makes accounts that sign in with a password.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use wardgate_store::{StoreError, Tx};
 
@@ -12,7 +11,7 @@ use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit, Entry};
 use crate::features::limits::{Limits, Route};
 use crate::features::links::{self, Links, NewLink, Purpose, Receiver};
-use crate::features::outbox::{LetterKind, Outbox};
+use crate::features::outbox::{LetterKind, MAILS_PER_RECIPIENT, Outbox};
 use crate::features::roles::{self, Authority, BuiltinRole, Caller, Roles};
 use crate::features::users::{self, NewUser, User, UserFilter, check_name};
 use crate::kernel::email::Email;
@@ -22,7 +21,6 @@ use crate::kernel::page::{PageRequest, Position};
 use crate::kernel::source::Source;
 use crate::kernel::tenant::CurrentTenant;
 use crate::kernel::time::Timestamp;
-use crate::ports::ephemeral::Limit;
 
 /// Who may register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -97,10 +95,6 @@ struct Registration {
     taken: NewLink,
     repeated: Entry,
 }
-
-/// Mails sent to one address for one reason, an hour: whoever asks for more fills a stranger's mailbox.
-pub(crate) const MAILS_PER_RECIPIENT: Limit =
-    Limit { name: "mail_recipient", requests: 5, window: Duration::from_secs(60 * 60) };
 
 /// Writes the account, or tells the owner of its address that somebody wanted one. Both cost about the same.
 async fn register_or_tell(tx: &mut Tx, registration: &Registration) -> Result<(), AuthError> {

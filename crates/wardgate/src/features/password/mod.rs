@@ -8,7 +8,7 @@ mod store;
 
 pub use accounts::{Account, Accounts, Registered, RegistrationMode};
 pub(crate) use accounts::{
-    FirstRoles, ImportedAccount, MAILS_PER_RECIPIENT, PreparedAccount, write as write_account, write_imported,
+    FirstRoles, ImportedAccount, PreparedAccount, write as write_account, write_imported,
 };
 pub use model::{DeniedPasswords, PasswordPolicy};
 pub(crate) use model::{ForeignHash, Proof};

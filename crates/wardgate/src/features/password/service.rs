@@ -1,7 +1,7 @@
 //! Proves, sets and changes passwords.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -15,6 +15,7 @@ use crate::environment::Environment;
 use crate::features::api_keys;
 use crate::features::audit::{self, Action, Actor, Audit, Entry};
 use crate::features::limits::{self, Attempt, Limits};
+use crate::features::outbox::{self, LetterKind, Outbox};
 use crate::features::sessions::{self, EndReason, NewCookie};
 use crate::features::users::{self, User};
 use crate::hashing::HashPool;
@@ -41,12 +42,47 @@ pub struct Passwords {
     env: Arc<Environment>,
     audit: Arc<Audit>,
     limits: Arc<Limits>,
+    outbox: Arc<Outbox>,
     pool: Arc<HashPool>,
     settings: PasswordSettings,
     /// A hash that no password matches, of the configured scheme: unknown users cost what known ones do.
     decoy: Arc<str>,
-    /// What one check of each scheme in use costs, by the scheme's label.
-    costs: Mutex<HashMap<String, Duration>>,
+    costs: Mutex<Costs>,
+}
+
+/// What is known of schemes besides the configured one. With one scheme there is nothing to tell apart.
+#[derive(Default)]
+struct Costs {
+    /// What one check of each costs, by the scheme's label; the configured one among them.
+    checks: HashMap<String, Duration>,
+    /// The labels in use, of tenants that have others than the configured one.
+    in_use: HashMap<TenantId, HashSet<String>>,
+}
+
+impl Costs {
+    /// What the tenant's slowest scheme takes; nothing where all its accounts have the configured one.
+    fn slowest(&self, tenant: TenantId) -> Duration {
+        let labels = self.in_use.get(&tenant).into_iter().flatten();
+        labels.filter_map(|label| self.checks.get(label)).max().copied().unwrap_or_default()
+    }
+
+    /// Takes the labels in use as they are now, and forgets what no tenant has any more.
+    fn set_in_use(&mut self, tenant: TenantId, labels: HashSet<String>, configured: &str) {
+        if labels.iter().all(|label| label == configured) {
+            self.in_use.remove(&tenant);
+        } else {
+            self.in_use.insert(tenant, labels);
+        }
+        let Self { checks, in_use } = self;
+        checks.retain(|label, _| in_use.values().any(|labels| labels.contains(label)));
+    }
+
+    fn note(&mut self, label: String, took: Duration) {
+        if self.checks.len() < MAX_SCHEMES || self.checks.contains_key(&label) {
+            // The least ever measured: waiting for a core is not the scheme's cost.
+            self.checks.entry(label).and_modify(|cost| *cost = (*cost).min(took)).or_insert(took);
+        }
+    }
 }
 
 /// A hash of the configured scheme to replace the one just proven.
@@ -122,11 +158,12 @@ impl Passwords {
         env: Arc<Environment>,
         audit: Arc<Audit>,
         limits: Arc<Limits>,
+        outbox: Arc<Outbox>,
         pool: Arc<HashPool>,
         settings: PasswordSettings,
     ) -> Self {
         let decoy = password::decoy(&settings.scheme).into();
-        Self { env, audit, limits, pool, settings, decoy, costs: Mutex::default() }
+        Self { env, audit, limits, outbox, pool, settings, decoy, costs: Mutex::default() }
     }
 
     /// The fewest characters that a new password has in this tenant.
@@ -163,7 +200,7 @@ impl Passwords {
                 Ok((Proof::new(user.id, candidate.version), rehash))
             }
             None => {
-                self.settle(&stored, checked.took).await;
+                self.settle(tenant, &stored, checked.took).await;
                 self.refuse(tenant, &normalized, &checked.verdict, attempt, source).await
             }
         }
@@ -203,13 +240,14 @@ impl Passwords {
         self.pool.run(source.fairness_key(), work).await
     }
 
-    /// Holds a refusal back until the slowest scheme in use would have answered, by a timer: while accounts of
-    /// another scheme remain, the time must not tell which scheme an account has, or whether it exists.
-    async fn settle(&self, stored: &str, took: Duration) {
+    /// Holds a refusal back until the tenant's slowest scheme would have answered, by a timer: while accounts of
+    /// another scheme remain, the time must not tell which scheme an account has, or whether it exists (S-012). The
+    /// decoy is of the configured scheme, which is one for all tenants.
+    async fn settle(&self, tenant: TenantId, stored: &str, took: Duration) {
         let slowest = {
             let mut costs = self.costs();
-            note_cost(&mut costs, password::scheme_label(stored), took);
-            costs.values().max().copied().unwrap_or_default()
+            costs.note(password::scheme_label(stored), took);
+            costs.slowest(tenant)
         };
         if let Some(rest) = slowest.checked_sub(took) {
             tokio::time::sleep(rest).await;
@@ -256,23 +294,22 @@ impl Passwords {
             .await
     }
 
-    /// Measures each scheme in use once, so that [`settle`](Self::settle) knows the slowest before anybody
-    /// fails with it; forgets those no longer in use. With one scheme there is nothing to tell apart.
+    /// Measures each scheme that the tenant's accounts have once, so that [`settle`](Self::settle) knows the slowest
+    /// before anybody fails with it.
     pub(crate) async fn calibrate(&self, tenant: TenantId) -> Result<(), AuthError> {
         let samples = self.samples(tenant).await?;
-        let configured = self.settings.scheme.label();
-        if samples.iter().all(|sample| sample.scheme == configured) {
-            self.costs().clear();
+        let labels = samples.iter().map(|sample| sample.scheme.clone()).collect();
+        self.costs().set_in_use(tenant, labels, &self.settings.scheme.label());
+        if !self.costs().in_use.contains_key(&tenant) {
             return Ok(());
         }
-        self.costs().retain(|label, _| samples.iter().any(|sample| sample.scheme == *label));
         for sample in samples {
-            if self.costs().contains_key(&sample.scheme) {
+            if self.costs().checks.contains_key(&sample.scheme) {
                 continue;
             }
             let checked =
                 self.check(Password::new("calibration"), sample.hash.into(), &self.own_source()).await?;
-            note_cost(&mut self.costs(), sample.scheme, checked.took);
+            self.costs().note(sample.scheme, checked.took);
         }
         Ok(())
     }
@@ -301,7 +338,7 @@ impl Passwords {
         Source { address: None, user_agent: None, language: Language::default(), request_id }
     }
 
-    fn costs(&self) -> std::sync::MutexGuard<'_, HashMap<String, Duration>> {
+    fn costs(&self) -> MutexGuard<'_, Costs> {
         self.costs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -336,7 +373,8 @@ impl Passwords {
         hash.map(PreparedPassword).map_err(|error| rename(error, "new_password"))
     }
 
-    /// Changes the principal's password: the current one must be right; every other session ends (S-006).
+    /// Changes the principal's password: the current one must be right; every other session ends (S-006), and the owner
+    /// is told by mail. An address that was not proven may be a stranger's, who need not hear of it.
     pub(crate) async fn change(
         &self,
         of: &CurrentTenant,
@@ -353,10 +391,14 @@ impl Passwords {
         let new =
             self.hash_new(new, &user.email, source).await.map_err(|error| rename(error, "new_password"))?;
         let entry = self.audit.done(source, Actor::User(id), Action::PasswordChanged, id);
-        let change = (id, version, new, self.env.now(), principal.session(), entry, attempt);
+        let notice = match self.outbox.is_on() && user.email_verified_at.is_some() {
+            true => Some(self.outbox.letter(of, LetterKind::PasswordChanged, id, None, source.language)?),
+            false => None,
+        };
+        let change = (id, version, new, self.env.now(), principal.session(), entry, (attempt, notice));
         self.env
             .db
-            .write(tenant.into(), change, |tx, (id, version, new, now, session, entry, attempt)| {
+            .write(tenant.into(), change, |tx, (id, version, new, now, session, entry, (attempt, notice))| {
                 Box::pin(async move {
                     users::lock(tx, *id).await?;
                     if !store::change(tx, *id, *version, new, *now).await? {
@@ -364,6 +406,11 @@ impl Passwords {
                     }
                     end_others(tx, *id, *now, *session).await?;
                     limits::note_success(tx, attempt, *now).await?;
+                    if let Some(notice) = notice {
+                        // To the address as it is now: it may have changed since the request came.
+                        let owner = users::find(tx, *id).await?.ok_or(AuthError::WrongPassword)?;
+                        outbox::post(tx, notice, Some(&owner.email)).await?;
+                    }
                     Ok(audit::record(tx, entry).await?)
                 })
             })
@@ -487,13 +534,6 @@ struct Checked {
     verdict: Verdict,
     took: Duration,
     rehash: Option<NewHash>,
-}
-
-fn note_cost(costs: &mut HashMap<String, Duration>, label: String, took: Duration) {
-    if costs.len() < MAX_SCHEMES || costs.contains_key(&label) {
-        // The least ever measured: waiting for a core is not the scheme's cost.
-        costs.entry(label).and_modify(|cost| *cost = (*cost).min(took)).or_insert(took);
-    }
 }
 
 fn hash(

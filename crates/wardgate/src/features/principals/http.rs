@@ -109,9 +109,11 @@ async fn verify(tenant: CurrentTenant, current: CurrentPrincipal) -> (HeaderMap,
     if let Some(org) = current.org() {
         say("x-auth-org", &org.id.to_string());
     }
-    // Always there where there is a limit: its absence means that the roles alone count.
+    // Always there where there is a limit: its absence means that the roles alone count. Proxies drop an empty header, so
+    // that nothing at all is written as what no permission is called.
     if current.rights().limit != Limit::Nothing {
-        say("x-auth-scope", &current.permissions().join(" "));
+        let left = current.permissions().join(" ");
+        say("x-auth-scope", if left.is_empty() { "-" } else { &left });
     }
     (headers, StatusCode::OK)
 }

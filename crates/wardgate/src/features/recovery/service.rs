@@ -13,9 +13,9 @@ use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit, Entry};
 use crate::features::limits::{Limits, Route};
 use crate::features::links::{self, Link, Links, MailedToken, NewLink, Purpose, Receiver};
-use crate::features::outbox::{self, Letter, LetterKind, Outbox};
+use crate::features::outbox::{self, Letter, LetterKind, MAILS_PER_RECIPIENT, Outbox};
 use crate::features::password::{
-    MAILS_PER_RECIPIENT, Passwords, PreparedPassword, check_length_of, clear_unproven, replace, version_of,
+    Passwords, PreparedPassword, check_length_of, clear_unproven, replace, version_of,
 };
 use crate::features::users::{self, User};
 use crate::kernel::email::Email;

@@ -30,7 +30,8 @@ pub struct RoleChange {
     pub permissions: Option<Vec<String>>,
 }
 
-struct Writing {
+/// A change that is about to be written, checked as far as no store is needed for it.
+pub(crate) struct Writing {
     name: String,
     change: RoleChange,
     authority: Authority,
@@ -73,18 +74,6 @@ impl CustomRoles {
         self.env.db.write(tenant.into(), writing, |tx, writing| Box::pin(create(tx, writing))).await
     }
 
-    /// Changes what a role is for and what it allows; it counts for its holders at their next request.
-    pub async fn update(
-        &self,
-        tenant: TenantId,
-        name: &str,
-        change: RoleChange,
-        caller: &Caller,
-    ) -> Result<CustomRole, AuthError> {
-        let writing = self.writing(name, change, Action::RoleUpdated, caller)?;
-        self.env.db.write(tenant.into(), writing, |tx, writing| Box::pin(update(tx, writing))).await
-    }
-
     /// Removes a role; [`AuthError::RoleInUse`] while anybody has it.
     pub async fn delete(&self, tenant: TenantId, name: &str, caller: &Caller) -> Result<(), AuthError> {
         let nothing = RoleChange::default();
@@ -92,7 +81,8 @@ impl CustomRoles {
         self.env.db.write(tenant.into(), writing, |tx, writing| Box::pin(delete(tx, writing))).await
     }
 
-    fn writing(
+    /// The change as it can be written, or all that is wrong with it.
+    pub(crate) fn writing(
         &self,
         name: &str,
         mut change: RoleChange,
@@ -166,14 +156,17 @@ async fn create(tx: &mut Tx, writing: &Writing) -> Result<CustomRole, AuthError>
     write_permissions(tx, writing).await
 }
 
-async fn update(tx: &mut Tx, writing: &Writing) -> Result<CustomRole, AuthError> {
+/// Changes a role; also says whether it allows what it did not before.
+pub(crate) async fn rewrite(tx: &mut Tx, writing: &Writing) -> Result<(CustomRole, bool), AuthError> {
     tx.lock("roles").await?;
     let before = find(tx, &writing.name).await?;
     covers(&writing.authority, &before.permissions)?;
     if let Some(description) = &writing.change.description {
         store::describe(tx, &writing.name, description.as_deref()).await?;
     }
-    write_permissions(tx, writing).await
+    let after = write_permissions(tx, writing).await?;
+    let rose = after.permissions.iter().any(|permission| !before.permissions.contains(permission));
+    Ok((after, rose))
 }
 
 async fn write_permissions(tx: &mut Tx, writing: &Writing) -> Result<CustomRole, AuthError> {

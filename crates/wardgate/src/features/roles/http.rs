@@ -114,7 +114,7 @@ async fn update(
     Json(change): Json<RoleChange>,
 ) -> Result<axum::Json<impl Serialize>, AuthError> {
     let (tenant, caller) = (current.tenant(), current.caller(source));
-    let changed = gate.roles().update(tenant, &name, change, &caller).await?;
+    let changed = gate.lifecycle().update_role(tenant, &name, change, &caller).await?;
     Ok(axum::Json(RoleView::from(changed)))
 }
 
@@ -155,7 +155,7 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
         route(
             &Method::POST,
             "/admin/roles",
-            Access::Permission("roles:write"),
+            Access::SteppedUp("roles:write"),
             create,
             operation("roles", "Make a role out of permissions")
                 .json(&new)
@@ -175,7 +175,7 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
         route(
             &Method::PATCH,
             "/admin/roles/{name}",
-            Access::Permission("roles:write"),
+            Access::SteppedUp("roles:write"),
             update,
             operation("roles", "Change what a role is for and what it allows")
                 .path_parameter("name")

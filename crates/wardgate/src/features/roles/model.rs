@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::features::audit::Actor;
 use crate::kernel::error::{AuthError, FieldFault};
+use crate::kernel::ids::ApiKeyId;
 use crate::kernel::source::Source;
 use crate::kernel::time::Timestamp;
 
@@ -223,9 +224,10 @@ impl Roles {
         self.0.iter().any(|role| role.allows(permission))
     }
 
-    /// Whether one of them stands over the whole tenant.
-    pub(crate) fn rule_the_tenant(&self) -> bool {
-        self.at_least(BuiltinRole::Admin)
+    /// The highest role that stands over a whole tenant, or over all: what such a role allows has no end, so that no
+    /// list of permissions is as much.
+    pub(super) fn crown(&self) -> Option<BuiltinRole> {
+        [BuiltinRole::Superadmin, BuiltinRole::Admin].into_iter().find(|role| self.at_least(*role))
     }
 
     /// The roles' names.
@@ -359,9 +361,18 @@ impl Rights {
         }
     }
 
-    /// Everything the principal may do, sorted; see [`Roles::permissions`].
+    /// Everything the principal may do, sorted; see [`Roles::permissions`]. Of a scope it is all that the roles allow,
+    /// an admin's power over the application's resources too.
     pub fn permissions(&self) -> Vec<&str> {
-        self.roles.permissions().into_iter().filter(|permission| self.limit.passes(permission)).collect()
+        let Limit::Scope(scope) = &self.limit else {
+            let named = self.roles.permissions().into_iter();
+            return named.filter(|permission| self.limit.passes(permission)).collect();
+        };
+        let mut left: Vec<_> =
+            scope.permissions().filter(|permission| self.roles.allow(permission)).collect();
+        left.sort_unstable();
+        left.dedup();
+        left
     }
 }
 
@@ -386,7 +397,8 @@ impl Authority {
     /// leaves does not count: a key for managing users manages users.
     pub(crate) fn outranks(&self, roles: &Roles) -> Result<(), AuthError> {
         let Self::Holder(own) = self else { return Ok(()) };
-        let above = roles.permissions().into_iter().all(|permission| own.roles.allow(permission));
+        let named = roles.permissions().into_iter().all(|permission| own.roles.allow(permission));
+        let above = named && own.roles.crown() >= roles.crown();
         if above { Ok(()) } else { Err(AuthError::InsufficientPermissions) }
     }
 
@@ -396,8 +408,8 @@ impl Authority {
         let Self::Holder(own) = self else { return Ok(()) };
         let new = after.permissions().into_iter().filter(|permission| !before.allow(permission));
         let named = new.into_iter().all(|permission| own.allow(permission));
-        let crowned = after.rule_the_tenant() && !before.rule_the_tenant();
-        let may_crown = own.roles.rule_the_tenant() && own.limit == Limit::Nothing;
+        let crowned = after.crown() > before.crown();
+        let may_crown = own.roles.crown() >= after.crown() && own.limit == Limit::Nothing;
         if named && (!crowned || may_crown) { Ok(()) } else { Err(AuthError::InsufficientPermissions) }
     }
 }
@@ -409,6 +421,8 @@ pub struct Caller {
     pub actor: Actor,
     /// What they may change.
     pub authority: Authority,
+    /// The API key that they make it with, itself or a token for it.
+    pub api_key: Option<ApiKeyId>,
     /// Where the request or command comes from.
     pub source: Source,
 }

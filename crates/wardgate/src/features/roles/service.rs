@@ -50,6 +50,18 @@ pub(crate) async fn holders(tx: &mut Tx, role: BuiltinRole) -> Result<Vec<UserId
     Ok(rows.into_iter().map(|(id,)| UserId::from_uuid(id)).collect())
 }
 
+/// Some of those who have the role, by id, those after `last`. Service accounts are among them: to what is kept of users
+/// they are nobody.
+pub(crate) async fn users_with(
+    tx: &mut Tx,
+    role: &str,
+    last: Option<UserId>,
+) -> Result<Vec<UserId>, StoreError> {
+    let last = last.map_or(Uuid::nil(), |last| last.as_uuid());
+    let rows = store::holders_after(tx, role, last).await?;
+    Ok(rows.into_iter().map(|(id,)| UserId::from_uuid(id)).collect())
+}
+
 /// Gives a new principal its first role.
 pub(crate) async fn assign_first(tx: &mut Tx, subject: Subject, role: BuiltinRole) -> Result<(), StoreError> {
     store::assign(tx, subject, role.as_str()).await
@@ -109,7 +121,7 @@ pub(crate) async fn assign(
     let after = of(tx, subject).await?;
     authority.grants(&before, &after)?;
     let rose = after.permissions().into_iter().any(|permission| !before.allow(permission))
-        || (after.rule_the_tenant() && !before.rule_the_tenant());
+        || after.crown() > before.crown();
     Ok(Assigned { changed: before.names() != after.names(), rose })
 }
 

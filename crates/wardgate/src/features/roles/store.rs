@@ -27,6 +27,10 @@ const OF_EIGHT: Sql = sql!(
 );
 const HOLDERS: Sql =
     sql!("SELECT tenant_id, principal_id FROM principal_roles WHERE tenant_id = $1 AND role = $2");
+const HOLDERS_AFTER: Sql = sql!(
+    "SELECT tenant_id, principal_id FROM principal_roles \
+     WHERE tenant_id = $1 AND role = $2 AND principal_id > $3 ORDER BY principal_id LIMIT 500"
+);
 const IS_HELD: Sql =
     sql!("SELECT tenant_id, principal_id FROM principal_roles WHERE tenant_id = $1 AND role = $2 LIMIT 1");
 const CLEAR: Sql = sql!("DELETE FROM principal_roles WHERE tenant_id = $1 AND principal_id = $2");
@@ -69,6 +73,10 @@ pub(super) async fn of_eight(
 
 pub(super) async fn holders(tx: &mut Tx, role: &str) -> Result<Vec<(Uuid,)>, StoreError> {
     tx.all(HOLDERS, &params![role]).await
+}
+
+pub(super) async fn holders_after(tx: &mut Tx, role: &str, last: Uuid) -> Result<Vec<(Uuid,)>, StoreError> {
+    tx.all(HOLDERS_AFTER, &params![role, last]).await
 }
 
 pub(super) async fn is_held(tx: &mut Tx, role: &str) -> Result<bool, StoreError> {

@@ -103,8 +103,7 @@ async fn delete(
     Path(id): Path<String>,
 ) -> Result<StatusCode, AuthError> {
     let (tenant, caller) = (current.tenant(), current.caller(source));
-    let accounts = gate.service_accounts();
-    accounts.delete(tenant, account_id(&id)?, &caller).await?;
+    gate.lifecycle().delete_service_account(tenant, account_id(&id)?, &caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -134,7 +133,7 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
         route(
             &Method::POST,
             "/admin/service-accounts",
-            Access::Permission("service_accounts:write"),
+            Access::SteppedUp("service_accounts:write"),
             create,
             operation(tag, "Make a service account")
                 .json(&new)
@@ -154,7 +153,7 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
         route(
             &Method::PATCH,
             "/admin/service-accounts/{id}",
-            Access::Permission("service_accounts:write"),
+            Access::SteppedUp("service_accounts:write"),
             update,
             operation(tag, "Change a service account's name, activity or roles")
                 .path_parameter("id")

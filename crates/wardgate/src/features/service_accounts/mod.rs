@@ -7,4 +7,4 @@ mod store;
 
 pub use model::{ServiceAccount, ServiceAccountView};
 pub use service::{Machine, ServiceAccountChange, ServiceAccounts};
-pub(crate) use service::{find, forget, lock};
+pub(crate) use service::{delete, find, forget, lock};

@@ -152,27 +152,17 @@ impl ServiceAccounts {
         let change = Change { id, to, authority: caller.authority.clone(), now: self.env.now(), updated };
         self.env.db.write(tenant.into(), change, |tx, change| Box::pin(update(tx, change))).await
     }
+}
 
-    /// Removes the account with its roles and keys.
-    pub async fn delete(
-        &self,
-        tenant: TenantId,
-        id: ServiceAccountId,
-        caller: &Caller,
-    ) -> Result<(), AuthError> {
-        let deleted = self.audit.done(&caller.source, caller.actor, Action::ServiceAccountDeleted, id);
-        self.env
-            .db
-            .write(tenant.into(), (id, caller.authority.clone(), deleted), |tx, (id, authority, deleted)| {
-                Box::pin(async move {
-                    take(tx, *id, authority).await?;
-                    roles::take_all(tx, (*id).into()).await?;
-                    store::delete(tx, *id).await?;
-                    Ok(audit::record(tx, deleted).await?)
-                })
-            })
-            .await
-    }
+/// Removes the account with its roles, unless it stands above `authority`.
+pub(crate) async fn delete(
+    tx: &mut Tx,
+    id: ServiceAccountId,
+    authority: &Authority,
+) -> Result<(), AuthError> {
+    take(tx, id, authority).await?;
+    roles::take_all(tx, id.into()).await?;
+    Ok(store::delete(tx, id).await?)
 }
 
 fn name_taken(error: StoreError) -> AuthError {

@@ -9,7 +9,8 @@ use wardgate_store::StoreError;
 use zeroize::Zeroizing;
 
 use super::model::Session;
-use super::service::{Sessions, find_by_cookie, touch};
+use super::service::{Sessions, find_by_cookie};
+use super::store;
 use crate::features::principals::{self, Authenticated};
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{SessionId, TenantId};
@@ -20,8 +21,8 @@ use crate::kernel::time::Timestamp;
 /// What a cookie's value begins with, so that secret scanners recognise it.
 const PREFIX: &str = "wgc";
 
-/// A session that was seen less long ago is not written again: nobody needs "last seen" more exactly, and its idle
-/// end moves by no more than this.
+/// A session's last use is written down so long after the one before, so that one that is busy costs a write a minute.
+/// It is written in any case, and long before an idle end that it moves.
 const SEEN_EVERY: Duration = Duration::from_secs(60);
 
 /// Sessions written in one transaction.
@@ -64,15 +65,17 @@ impl NewCookie {
     }
 }
 
-/// A use of a session that is not in the table yet.
+/// The last use of a session, which is not in the table yet.
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
     at: Timestamp,
+    /// When it is to be written down.
+    due_at: Timestamp,
     expires_at: Timestamp,
     source: Source,
 }
 
-/// All uses since the last flush.
+/// The last use of each session that was used since it was written down.
 #[derive(Default)]
 pub(super) struct Sightings(Mutex<HashMap<(TenantId, SessionId), Seen>>);
 
@@ -80,9 +83,21 @@ impl Sightings {
     fn lock(&self) -> MutexGuard<'_, HashMap<(TenantId, SessionId), Seen>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Takes those that `is_wanted`, tenant by tenant.
+    fn take(&self, is_wanted: impl Fn(&Seen) -> bool) -> Vec<((TenantId, SessionId), Seen)> {
+        let mut taken: Vec<_> = self.lock().extract_if(|_, seen| is_wanted(seen)).collect();
+        taken.sort_unstable_by_key(|(of, _)| *of);
+        taken
+    }
 }
 
 impl BrowserSessions {
+    /// How long after the last use that was written down the next is.
+    fn seen_every(&self) -> Duration {
+        SEEN_EVERY.min(self.idle_ttl / 2)
+    }
+
     /// When a session that is used at `now` ends unless it is used again.
     pub(crate) fn end_of(&self, created_at: Timestamp, now: Timestamp) -> Timestamp {
         now.plus(self.idle_ttl).min(created_at.plus(self.max_ttl))
@@ -146,26 +161,34 @@ impl Sessions {
 
     fn note(&self, tenant: TenantId, session: &Session, source: &Source) {
         let now = self.env.now();
-        if now.since(session.last_seen_at) >= SEEN_EVERY {
-            let expires_at = self.settings.end_of(session.created_at, now);
-            let seen = Seen { at: now, expires_at, source: source.clone() };
-            self.sightings.lock().insert((tenant, session.id), seen);
-        }
+        let expires_at = self.settings.end_of(session.created_at, now);
+        let due_at = session.last_seen_at.plus(self.settings.seen_every());
+        let seen = Seen { at: now, due_at, expires_at, source: source.clone() };
+        self.sightings.lock().insert((tenant, session.id), seen);
     }
 
-    /// Writes down which sessions were seen since the last time. What cannot be written is lost: the next request
-    /// notes it again.
+    /// Writes down which sessions were seen, as far as it is due. What cannot be written is lost: the next request notes
+    /// it again.
     pub(crate) async fn flush(&self) -> Result<(), AuthError> {
-        let mut seen: Vec<_> = std::mem::take(&mut *self.sightings.lock()).into_iter().collect();
-        seen.sort_unstable_by_key(|(of, _)| *of);
+        let now = self.env.now();
+        self.write_down(self.sightings.take(|seen| seen.due_at <= now)).await
+    }
+
+    /// Writes everything down, as when the process ends.
+    pub(crate) async fn flush_all(&self) -> Result<(), AuthError> {
+        self.write_down(self.sightings.take(|_| true)).await
+    }
+
+    async fn write_down(&self, mut seen: Vec<((TenantId, SessionId), Seen)>) -> Result<(), AuthError> {
         while !seen.is_empty() {
             let tenant = seen[0].0.0;
             let same = seen.iter().take(FLUSH_BATCH).take_while(|((of, _), _)| *of == tenant).count();
             let batch: Vec<_> = seen.drain(..same).collect();
             let written = self.env.db.write(tenant.into(), batch, |tx, batch| {
                 Box::pin(async move {
-                    for ((_, id), Seen { at, expires_at, source }) in batch {
-                        touch(tx, *id, *at, *expires_at, source).await?;
+                    for ((_, id), Seen { at, expires_at, source, .. }) in batch {
+                        let (address, agent) = (source.address_text(), source.user_agent.as_deref());
+                        store::see(tx, *id, *at, *expires_at, address.as_deref(), agent).await?;
                     }
                     Ok::<_, StoreError>(())
                 })

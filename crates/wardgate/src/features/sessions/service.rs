@@ -12,9 +12,11 @@ use super::store;
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit};
 use crate::features::limits::Limits;
+use crate::features::organizations;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{OrgId, SessionId, TenantId, UserId};
 use crate::kernel::page::{PageRequest, Position};
+use crate::kernel::principal::Principal;
 use crate::kernel::source::Source;
 use crate::kernel::time::Timestamp;
 
@@ -189,17 +191,37 @@ impl Sessions {
         Ok(page.split(rows, Session::position))
     }
 
-    /// Says which organization a session acts in; the caller has seen that its user belongs there.
+    /// Says which organization the principal's session acts in.
+    ///
+    /// # Errors
+    /// [`AuthError::NotFound`] for one that the user does not belong to; [`AuthError::InsufficientPermissions`] for an API
+    /// key, which has no session.
     pub(crate) async fn act_in(
         &self,
-        tenant: TenantId,
-        session: SessionId,
+        principal: &Principal,
+        user: UserId,
         org: Option<OrgId>,
+        source: &Source,
     ) -> Result<(), AuthError> {
-        let acted = self.env.db.write(tenant.into(), (session, org), |tx, (session, org)| {
-            Box::pin(async move { Ok::<_, AuthError>(store::act_in(tx, *session, *org).await?) })
+        let session = principal.session().ok_or(AuthError::InsufficientPermissions)?;
+        let actor = Actor::User(user);
+        let entry = match org {
+            Some(org) => self.audit.done(source, actor, Action::OrganizationActivated, org),
+            None => self.audit.done(source, actor, Action::OrganizationDeactivated, session),
+        };
+        let input = (session, user, org, entry);
+        let acted = self.env.db.write(principal.tenant.into(), input, |tx, (session, user, org, entry)| {
+            Box::pin(async move {
+                if let Some(org) = org {
+                    organizations::active(tx, *org, *user).await?.ok_or(AuthError::NotFound)?;
+                }
+                if !store::act_in(tx, *session, *org).await? {
+                    return Err(AuthError::InvalidCredential);
+                }
+                Ok(audit::record(tx, entry).await?)
+            })
         });
-        if acted.await? { Ok(()) } else { Err(AuthError::InvalidCredential) }
+        acted.await
     }
 
     /// Ends one of the user's own sessions; [`AuthError::NotFound`] for another's, an ended or an invented one,

@@ -40,6 +40,10 @@ const TOUCH: Sql = sql!(
     "UPDATE sessions SET last_seen_at = $3, expires_at = $4, address = $5, user_agent = $6 \
      WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL"
 );
+const SEE: Sql = sql!(
+    "UPDATE sessions SET last_seen_at = $3, expires_at = $4, address = $5, user_agent = $6 \
+     WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL AND last_seen_at < $3"
+);
 const ACT_IN: Sql =
     sql!("UPDATE sessions SET org_id = $3 WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL");
 const PROVE: Sql =
@@ -143,6 +147,18 @@ pub(super) async fn touch(
     user_agent: Option<&str>,
 ) -> Result<bool, StoreError> {
     Ok(tx.exec(TOUCH, &params![id, now, expires_at, address, user_agent]).await? == 1)
+}
+
+/// Notes a use, unless a later one is noted already: nodes write down what they saw when they come to it.
+pub(super) async fn see(
+    tx: &mut Tx,
+    id: SessionId,
+    at: Timestamp,
+    expires_at: Timestamp,
+    address: Option<&str>,
+    user_agent: Option<&str>,
+) -> Result<(), StoreError> {
+    tx.exec(SEE, &params![id, at, expires_at, address, user_agent]).await.map(drop)
 }
 
 /// `false` if the session has ended.

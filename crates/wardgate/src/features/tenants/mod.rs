@@ -8,4 +8,4 @@ mod store;
 pub use model::{Tenant, TenantChange};
 pub(crate) use model::{check_name, check_slug};
 pub use service::Tenants;
-pub(crate) use service::{ensure_default, forget, insert, list_ids};
+pub(crate) use service::{ensure_default, forget, insert, list_ids, record};

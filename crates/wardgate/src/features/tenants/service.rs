@@ -7,7 +7,7 @@ use wardgate_store::{GlobalTx, StoreError};
 use super::model::{Tenant, TenantChange, check_change, check_slug, host_of};
 use super::store;
 use crate::environment::Environment;
-use crate::features::audit::{Action, Audit};
+use crate::features::audit::{self, Action, Audit, Entry};
 use crate::features::roles::Caller;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::TenantId;
@@ -213,8 +213,10 @@ impl Tenants {
         if !faults.is_empty() {
             return Err(AuthError::InvalidFields(faults));
         }
-        let changed = self.env.db.write_global((id, change), |tx, (id, change)| {
+        let entry = self.entry(Action::TenantUpdated, id, caller);
+        let changed = self.env.db.write_global((id, change, entry), |tx, (id, change, entry)| {
             Box::pin(async move {
+                hold(tx, *id).await?;
                 let mut tenant = store::by_id(tx, *id).await?.ok_or(AuthError::NotFound)?;
                 apply(change.clone(), &mut tenant);
                 store::update(tx, &tenant).await?;
@@ -224,12 +226,11 @@ impl Tenants {
                     }
                     other => other.into(),
                 })?;
+                record(tx, entry).await?;
                 Ok::<_, AuthError>(tenant)
             })
         });
-        let tenant = changed.await?;
-        self.record(Action::TenantUpdated, id, caller).await?;
-        Ok(tenant)
+        changed.await
     }
 
     /// Suspends or resumes a tenant: while it is suspended nothing of it is answered, so its users, keys and sessions
@@ -240,22 +241,32 @@ impl Tenants {
     pub async fn suspend(&self, id: TenantId, suspended: bool, caller: &Caller) -> Result<(), AuthError> {
         refuse_default(id)?;
         let at = suspended.then(|| self.env.now());
-        let changed = self.env.db.write_global((id, at), |tx, (id, at)| {
+        let action = if suspended { Action::TenantSuspended } else { Action::TenantResumed };
+        let entry = self.entry(action, id, caller);
+        let changed = self.env.db.write_global((id, at, entry), |tx, (id, at, entry)| {
             Box::pin(async move {
+                hold(tx, *id).await?;
                 store::by_id(tx, *id).await?.ok_or(AuthError::NotFound)?;
-                Ok::<_, AuthError>(store::set_suspended(tx, *id, *at).await?)
+                store::set_suspended(tx, *id, *at).await?;
+                Ok::<_, AuthError>(record(tx, entry).await?)
             })
         });
-        changed.await?;
-        let action = if suspended { Action::TenantSuspended } else { Action::TenantResumed };
-        self.record(action, id, caller).await
+        changed.await
     }
 
-    /// What is done to a tenant stands in the log of `default`, whose superadmins do it.
-    async fn record(&self, action: Action, id: TenantId, caller: &Caller) -> Result<(), AuthError> {
-        let entry = self.audit.done(&caller.source, caller.actor, action, id);
-        self.audit.record_alone(TenantId::DEFAULT, entry).await
+    fn entry(&self, action: Action, id: TenantId, caller: &Caller) -> Entry {
+        self.audit.done(&caller.source, caller.actor, action, id)
     }
+}
+
+/// Lets one transaction at a time change this tenant, until it ends.
+async fn hold(tx: &mut GlobalTx, id: TenantId) -> Result<(), StoreError> {
+    tx.lock(&format!("tenant/{id}")).await
+}
+
+/// Writes what is done to a tenant into the log of `default`, whose superadmins do it.
+pub(crate) async fn record(tx: &mut GlobalTx, entry: &Entry) -> Result<(), StoreError> {
+    audit::record(tx.within(TenantId::DEFAULT.into()), entry).await
 }
 
 /// [`AuthError::DefaultTenant`] for the one that the configuration describes.

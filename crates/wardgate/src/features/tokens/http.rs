@@ -71,7 +71,7 @@ async fn logout(
     FormOrJson(request): FormOrJson<LogoutRequest>,
 ) -> Result<StatusCode, AuthError> {
     let refresh_token = request.refresh_token.as_deref();
-    let session = bearer_session(&gate, &tenant, &parts, refresh_token.is_some()).await?;
+    let session = bearer_session(&gate, &tenant, &parts, refresh_token.is_some(), &source).await?;
     gate.tokens().sign_out_with(tenant.id, session, refresh_token, &source).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -82,9 +82,10 @@ async fn bearer_session(
     tenant: &CurrentTenant,
     parts: &Parts,
     beside: bool,
+    source: &Source,
 ) -> Result<Option<SessionId>, AuthError> {
     let Some(token) = bearer(parts)? else { return Ok(None) };
-    match gate.tokens().authenticate(tenant, token).await {
+    match gate.tokens().authenticate(tenant, token, source).await {
         Ok(known) => match known.principal.session() {
             Some(session) => Ok(Some(session)),
             None => Err(AuthError::InvalidCredential),

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::model::{ExchangedToken, FIRST_PARTY, Grant, TokenPair};
 use super::{refresh, store};
 use crate::environment::Environment;
-use crate::features::api_keys;
+use crate::features::api_keys::{self, ApiKey, ApiKeys};
 use crate::features::audit::{self, Action, Actor, Audit};
 use crate::features::keys::{self, Keys, Verified};
 use crate::features::limits::{Limits, Route};
@@ -46,6 +46,7 @@ pub struct Tokens {
     pub(super) audit: Arc<Audit>,
     limits: Arc<Limits>,
     keys: Arc<Keys>,
+    api_keys: Arc<ApiKeys>,
     pub(super) settings: TokenSettings,
     pub(super) successor_key: Arc<SubKey>,
 }
@@ -91,10 +92,11 @@ impl Tokens {
         audit: Arc<Audit>,
         limits: Arc<Limits>,
         keys: Arc<Keys>,
+        api_keys: Arc<ApiKeys>,
         settings: TokenSettings,
         successor_key: SubKey,
     ) -> Self {
-        Self { env, audit, limits, keys, settings, successor_key: Arc::new(successor_key) }
+        Self { env, audit, limits, keys, api_keys, settings, successor_key: Arc::new(successor_key) }
     }
 
     /// A fresh first token for a family about to start.
@@ -180,6 +182,7 @@ impl Tokens {
         &self,
         tenant: &CurrentTenant,
         token: &str,
+        source: &Source,
     ) -> Result<Authenticated, AuthError> {
         let now = self.env.now();
         let verified = self.keys.verify(tenant.id, token).await?;
@@ -191,7 +194,15 @@ impl Tokens {
         let looked_up = self.env.db.lookup(presented.verified.tenant.into(), presented, |tx, presented| {
             Box::pin(look_up(tx, presented))
         });
-        looked_up.await
+        let (authenticated, api_key) = looked_up.await?;
+        if let Some(key) = api_key {
+            // What holds for the key holds for what it was exchanged for (S-066).
+            self.api_keys.admit(tenant.id, &key, source).await.map_err(|refusal| match refusal {
+                AuthError::InvalidApiKey => AuthError::InvalidCredential,
+                other => other,
+            })?;
+        }
+        Ok(authenticated)
     }
 
     /// An access token for whoever presents an API key, for services that know tokens only. There is no refresh token:
@@ -210,6 +221,11 @@ impl Tokens {
         if via != Via::ApiKey(key) {
             return Err(AuthError::NotFound);
         }
+        let left = current.rights.permissions().join(" ");
+        if left.is_empty() {
+            // An empty scope would be taken for none, and the roles for all that counts.
+            return Err(AuthError::InsufficientPermissions);
+        }
         let exchanged = self.audit.done(source, subject.into(), Action::ApiKeyExchanged, key);
         let input = (key, self.env.now(), exchanged);
         let read = self.env.db.write(tenant.into(), input, |tx, (key, now, exchanged)| {
@@ -227,7 +243,7 @@ impl Tokens {
                 subject,
                 via,
                 client_id: FIRST_PARTY.to_owned(),
-                scope: Some(current.rights.permissions().join(" ")),
+                scope: Some(left),
                 roles: current.rights.roles.names(),
                 org: None,
                 ends,
@@ -324,15 +340,18 @@ struct Presented {
     now: Timestamp,
 }
 
-async fn look_up(tx: &mut Tx, presented: &Presented) -> Result<Authenticated, AuthError> {
+async fn look_up(tx: &mut Tx, presented: &Presented) -> Result<(Authenticated, Option<ApiKey>), AuthError> {
     let Presented { subject, via, verified, now } = presented;
-    let standing = match via {
-        Via::Session(id) => sessions::find(tx, *id).await?.map(|session| session.standing(*now)),
-        Via::ApiKey(id) => api_keys::find(tx, *id).await?.map(|key| key.standing(*now)),
+    let (standing, api_key) = match via {
+        Via::Session(id) => (sessions::find(tx, *id).await?.map(|session| session.standing(*now)), None),
+        Via::ApiKey(id) => {
+            let key = api_keys::find(tx, *id).await?;
+            (key.as_ref().map(|key| key.standing(*now)), key)
+        }
     };
     let key_open = keys::is_open(tx, &verified.kid).await?;
     let standing = standing.filter(|standing| key_open && standing.owner == *subject);
-    principals::resolve(tx, verified.tenant, *via, standing).await
+    Ok((principals::resolve(tx, verified.tenant, *via, standing).await?, api_key))
 }
 
 impl Tokens {

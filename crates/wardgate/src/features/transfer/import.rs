@@ -22,6 +22,10 @@ use crate::kernel::time::Timestamp;
 /// Records a transaction.
 const BATCH: usize = 500;
 
+/// How often a batch is tried while the database is busy. SQLite waits ten seconds each time for whoever holds it, such as
+/// a backup: two minutes in all, since to end half-way would be worse than to wait.
+const ATTEMPTS: usize = 12;
+
 /// Why an import ended before the file did. What was committed until then stays, and the same file can be begun again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -182,11 +186,7 @@ impl<R: BufRead> UserImport<R> {
         let fates = if self.foreseen.is_some() {
             self.foresee(prepared).await?
         } else {
-            let tenant = self.tenant.into();
-            let written = self.ground.env.db.write(tenant, (prepared, now), |tx, (prepared, now)| {
-                Box::pin(async move { Ok::<_, AuthError>(write(tx, prepared, *now).await?) })
-            });
-            written.await?
+            self.write_patiently(Arc::new(prepared), now).await?
         };
         for (line, fate) in lines.into_iter().zip(fates) {
             match fate {
@@ -199,6 +199,24 @@ impl<R: BufRead> UserImport<R> {
             }
         }
         Ok(())
+    }
+
+    async fn write_patiently(
+        &self,
+        prepared: Arc<Vec<Prepared>>,
+        now: Timestamp,
+    ) -> Result<Vec<Fate>, AuthError> {
+        let mut attempt = 1;
+        loop {
+            let input = (Arc::clone(&prepared), now);
+            let written = self.ground.env.db.write(self.tenant.into(), input, |tx, (prepared, now)| {
+                Box::pin(async move { Ok::<_, AuthError>(write(tx, prepared, *now).await?) })
+            });
+            match written.await {
+                Err(AuthError::Busy { .. }) if attempt < ATTEMPTS => attempt += 1,
+                written => return written,
+            }
+        }
     }
 
     /// What [`write()`] would do, after all batches before.

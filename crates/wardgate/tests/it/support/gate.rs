@@ -152,6 +152,7 @@ pub fn urls() -> LinkUrls {
         reset: at("/auth/password/reset"),
         magic_link: at("/auth/magic-link/redeem"),
         invitation: at("/auth/password/reset"),
+        organization: at("/auth/invitations/accept"),
     }
 }
 

@@ -4,6 +4,6 @@ mod gate;
 mod personas;
 mod request;
 
-pub use gate::{ISSUER, PASSWORD, TestGate, urls};
+pub use gate::{ISSUER, PASSWORD, START, TestGate, urls};
 pub use personas::Persona;
 pub use request::{Reply, Request};

@@ -1,11 +1,12 @@
 //! A request against the router, and what came back.
 
+use std::io::Read as _;
 use std::net::SocketAddr;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
@@ -63,7 +64,8 @@ impl Request {
         let response = self.app.oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let gzip = parts.headers.get(CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
+        let text = if gzip { unzipped(&bytes) } else { String::from_utf8(bytes.to_vec()).unwrap() };
         Reply {
             status: parts.status,
             headers: parts.headers,
@@ -71,6 +73,12 @@ impl Request {
             text,
         }
     }
+}
+
+fn unzipped(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(bytes).read_to_string(&mut text).unwrap();
+    text
 }
 
 #[derive(Debug)]
