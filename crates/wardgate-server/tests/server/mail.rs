@@ -14,21 +14,21 @@ use crate::support::{PASSWORD, Server, production, run, stderr, stdout};
 const KEY: &str = "q83vEjRWeJCrze8SNFZ4kB0CAz7FpsfY6foLHC0+T2A=";
 
 /// One mail as it came in.
-struct Received {
+pub(crate) struct Received {
     credentials: String,
     from: String,
-    to: Vec<String>,
-    data: String,
+    pub(crate) to: Vec<String>,
+    pub(crate) data: String,
 }
 
 /// The least that is a mail server (RFC 5321), for clients that authenticate by PLAIN (RFC 4616).
-struct MailServer {
-    address: String,
+pub(crate) struct MailServer {
+    pub(crate) address: String,
     mails: Receiver<Received>,
 }
 
 impl MailServer {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (sender, mails) = channel();
@@ -41,7 +41,7 @@ impl MailServer {
         Self { address, mails }
     }
 
-    fn next(&self) -> Received {
+    pub(crate) fn next(&self) -> Received {
         self.mails.recv_timeout(Duration::from_secs(30)).expect("a mail comes")
     }
 }
@@ -87,7 +87,7 @@ fn converse(stream: &TcpStream, mails: &Sender<Received>) {
 }
 
 /// The token of the link in a text.
-fn token(text: &str) -> String {
+pub(crate) fn token(text: &str) -> String {
     let (_, rest) = text.split_once("#token=").unwrap_or_else(|| panic!("no link in {text}"));
     rest.chars().take_while(|c| c.is_ascii_alphanumeric() || "_-".contains(*c)).collect()
 }
