@@ -532,6 +532,7 @@ impl Builder {
             envelope: Arc::new(envelope),
             stopping: std::sync::atomic::AtomicBool::new(false),
             web: self.web,
+            #[cfg(feature = "pages")]
             pages: self.pages,
             env: Arc::clone(env),
             pool,

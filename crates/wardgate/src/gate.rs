@@ -77,6 +77,7 @@ pub(crate) struct Inner {
     pub(crate) cursors: Cursors,
     pub(crate) envelope: Arc<Envelope>,
     pub(crate) web: WebSettings,
+    #[cfg(feature = "pages")]
     pub(crate) pages: bool,
     pub(crate) stopping: std::sync::atomic::AtomicBool,
 }
