@@ -498,7 +498,6 @@ async fn the_links_in_mails_land_on_the_pages() {
         ("/auth/email/verify", "/verify-email"),
         ("/auth/password/reset", "/reset-password"),
         ("/auth/magic-link/redeem", "/magic-link/open"),
-        ("/auth/invitations/accept", "/account/invitation"),
     ] {
         assert_eq!(t.get(from).send().await.expect(303).header("location"), to);
         let page = t.get(to).send().await.expect(200);
@@ -613,7 +612,7 @@ async fn signing_out_and_leaving_are_the_end() {
 
 #[tokio::test]
 async fn an_invitation_is_accepted_and_an_organization_left() {
-    let (t, _) = site().await;
+    let (t, mails) = site().await;
     let owner = t.user("owner").signed_in().await;
     let org = owner
         .post("/auth/orgs")
@@ -625,9 +624,14 @@ async fn an_invitation_is_accepted_and_an_organization_left() {
     let alice = t.user("alice").registered().await;
     let invite = json!({ "email": alice.email, "role": "member" });
     let invitations = format!("/auth/orgs/{org}/invitations");
-    let token = owner.post(&invitations).json(&invite).send().await.expect(201).str("token");
+    owner.post(&invitations).json(&invite).send().await.expect(201);
+    let token = token(&t, &mails).await;
+    let mailed = t.get("/auth/invitations/accept").send().await.expect(303);
+    assert_eq!(mailed.header("location"), "/account/invitation");
+    // Whoever has to sign in first comes back, and the script keeps the token for as long.
     let page = t.get("/account/invitation").send().await.expect(200);
     assert!(page.text.contains("/sign-in?next=%2Faccount%2Finvitation") && !page.text.contains("<form"));
+    assert!(page.text.contains("data-keep=") && page.text.contains("<script src=\"/account/files/link-"));
     let cookie = sign_in(&t, &alice.email, PASSWORD).await;
     let post = |path: &str, pairs: &[(&str, &str)]| send(&t, path, pairs).header("cookie", &cookie).send();
     post("/account/invitation", &[("token", "wgi_x")]).await.expect(400);
