@@ -95,6 +95,15 @@ case ${1:-} in
   *) fail "unknown argument $1; --stop is the only one" ;;
 esac
 
-as_server "$bin/pg_ctl" --pgdata="$data" status >/dev/null 2>&1 || start
+# As users have it, and no superuser: the server's row-level security would not hold for one. A test reads the server's
+# certificate.
+make_role() {
+  as_server "$bin/psql" --host=127.0.0.1 --port="$port" --username=postgres --dbname=postgres --no-psqlrc --quiet \
+    --command='CREATE ROLE wardgate LOGIN CREATEDB IN ROLE pg_read_server_files' \
+    --command='GRANT EXECUTE ON FUNCTION pg_read_file(text, bigint, bigint, boolean) TO wardgate' >&2 \
+    || fail "the role wardgate could not be made"
+}
+
+as_server "$bin/pg_ctl" --pgdata="$data" status >/dev/null 2>&1 || { start; make_role; }
 # Without TLS: each of the tests' many connections would make a handshake for nothing.
-printf 'postgres://postgres@127.0.0.1:%s/postgres?sslmode=disable\n' "$port"
+printf 'postgres://wardgate@127.0.0.1:%s/postgres?sslmode=disable\n' "$port"

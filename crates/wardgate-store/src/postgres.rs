@@ -5,11 +5,13 @@ mod error;
 mod lease;
 pub(crate) mod lock;
 mod migrate;
+mod sight;
 mod tls;
 pub(crate) mod value;
 pub(crate) mod verbs;
 
 pub(crate) use lease::Lease;
+pub(crate) use sight::Sight;
 
 use deadpool_postgres::Pool;
 use tokio::sync::{RwLock, RwLockReadGuard};

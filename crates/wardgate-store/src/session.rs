@@ -3,7 +3,10 @@
 use rusqlite::Connection;
 
 use crate::{
-    FromRow, GlobalSql, Row, Sql, StoreError, TenantKey, Value, dialect::Text, postgres, postgres::Lease,
+    FromRow, GlobalSql, Row, Sql, StoreError, TenantKey, Value,
+    dialect::Text,
+    postgres,
+    postgres::{Lease, Sight},
     sqlite,
 };
 
@@ -35,6 +38,11 @@ impl<'a> Statement<'a> {
             return Err(StoreError::internal("a text parameter contains a NUL byte"));
         }
         Ok(all)
+    }
+
+    /// Which rows the database itself may show it; see [`Sight`].
+    pub(crate) fn sight(&self) -> Sight {
+        self.tenant.map_or(Sight::All, Sight::Tenant)
     }
 
     /// Makes a value of one row after the tenant guard has seen it.

