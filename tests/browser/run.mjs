@@ -439,7 +439,7 @@ async function walk(browser, base, mode) {
 
 /** Nothing but the keyboard. */
 async function keyboard(browser, base) {
-  await test("the keyboard is enough to register and sign out", async () => {
+  await test("the keyboard is enough to register, sign out, mistype, and sign in", async () => {
     const w = await Walk.begin(browser, base, { language: "en", theme: "light", script: true });
     const { page } = w;
     const id = () => page.evaluate(() => document.activeElement?.id || document.activeElement?.textContent?.trim());
@@ -459,6 +459,16 @@ async function keyboard(browser, base) {
     assert.equal(await id(), "Sign out");
     await page.keyboard.press("Enter");
     await page.waitForURL(/\/sign-in/);
+    assert.equal(await id(), "email");
+    await page.keyboard.type("keys@example.com");
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("wrong");
+    await page.keyboard.press("Enter");
+    await page.locator("[role=alert]").waitFor();
+    assert.equal(await id(), "password", "with the address kept, the password is what is missing");
+    await page.keyboard.type(PASSWORD);
+    await page.keyboard.press("Enter");
+    await page.waitForURL(/\/account$/);
     await w.context.close();
   });
 }
@@ -478,6 +488,141 @@ async function phone(browser, base) {
       await w.open(`/account${page}`);
       await w.look(`account${page.replace("/", "-")}`);
     }
+    await w.context.close();
+  });
+}
+
+/** What impatient and absent-minded people do. */
+async function impatience(browser, base) {
+  const mode = { language: "en", theme: "light", script: true };
+
+  await test("a form that is sent twice at once is sent once", async () => {
+    const w = await Walk.begin(browser, base, mode);
+    const { page } = w;
+    let sent = 0;
+    page.on("request", (request) => { sent += request.method() === "POST" ? 1 : 0; });
+    await w.open("/register");
+    await w.fill({ email: "twice@example.com", password: PASSWORD });
+    await page.locator("main form button").dblclick();
+    await page.waitForURL(/\/account$/);
+    await mailedLink(base, "twice@example.com", w.seen);
+    await w.open("/forgot-password");
+    await w.fill({ email: "twice@example.com" });
+    await page.locator("main form button").dblclick();
+    await page.waitForURL(/\/check-mail/);
+    await w.follow(await mailedLink(base, "twice@example.com", w.seen));
+    await w.fill({ new_password: OTHER_PASSWORD });
+    await page.locator("main form button").dblclick();
+    await page.waitForURL(/\/sign-in\?done=password_set/);
+    assert.equal(sent, 3);
+    await w.context.close();
+  });
+
+  await test("the back button shows nothing of an account that was signed out of", async () => {
+    const w = await Walk.begin(browser, base, mode);
+    await w.open("/register");
+    await w.fill({ email: "back@example.com", password: PASSWORD });
+    await w.send("/register");
+    // Back to the form is on to the account.
+    await w.page.goBack();
+    await w.at("/account");
+    await w.open("/account/sessions");
+    await w.send("/sign-out");
+    await w.at("/sign-in");
+    await w.page.goBack();
+    await w.page.waitForURL(/\/sign-in/);
+    assert.ok(!(await w.page.content()).includes("back@example.com"));
+    await w.context.close();
+  });
+
+  await test("coming back to a form that was sent, it can be sent again", async () => {
+    const w = await Walk.begin(browser, base, mode);
+    await w.open("/sign-in");
+    await w.fill({ email: "back@example.com", password: "wrong" });
+    await w.send("/sign-in");
+    assert.equal(await w.page.locator("[role=alert]").count(), 1);
+    await w.page.goBack();
+    await w.page.waitForLoadState();
+    await w.fill({ email: "back@example.com", password: PASSWORD });
+    await w.send("/sign-in");
+    await w.at("/account");
+    await w.context.close();
+  });
+
+  await test("a link that a newer one replaced says so, and how to get another", async () => {
+    const w = await Walk.begin(browser, base, mode);
+    w.email = "back@example.com";
+    const ask = async () => {
+      await w.open("/forgot-password");
+      await w.fill({ email: w.email });
+      await w.send("/forgot-password");
+      return mailedLink(base, w.email, w.seen);
+    };
+    await mailedLink(base, w.email, w.seen);
+    const [older, newer] = [await ask(), await ask()];
+    await w.follow(older);
+    await w.fill({ new_password: OTHER_PASSWORD });
+    await w.send("/reset-password");
+    assert.equal(await w.page.locator("[role=alert]").count(), 1);
+    await w.look("reset-password-replaced");
+    await w.page.goto("about:blank");
+    await w.follow(newer);
+    await w.fill({ new_password: OTHER_PASSWORD });
+    await w.send("/reset-password");
+    await w.at("/sign-in");
+    await w.context.close();
+  });
+
+  await test("whoever was signed out elsewhere signs in and is back", async () => {
+    const w = await Walk.begin(browser, base, mode);
+    const person = { email: "elsewhere@example.com", password: PASSWORD };
+    await w.open("/register");
+    await w.fill(person);
+    await w.send("/register");
+    await w.open("/account");
+    const { access_token } = await api(base, "POST", "/auth/login", person);
+    const { items } = await api(base, "GET", "/auth/sessions", undefined, access_token);
+    const { sid } = JSON.parse(Buffer.from(access_token.split(".")[1], "base64url"));
+    for (const { id } of items.filter(({ id }) => id !== sid)) {
+      await api(base, "DELETE", `/auth/sessions/${id}`, undefined, access_token);
+    }
+    await w.fill({ name: "Ada" });
+    await w.send("/account/name");
+    await w.at("/sign-in");
+    await w.look("sign-in-over");
+    await w.fill(person);
+    await w.send("/sign-in");
+    await w.at("/account");
+    assert.equal(await w.page.locator("#name").inputValue(), "");
+    await w.context.close();
+  });
+}
+
+/** A stranger's page in the same browser. */
+async function stranger(browser, base) {
+  await test("a stranger's page can neither send a form nor show a page in a frame", async () => {
+    const w = await Walk.begin(browser, base, { language: "en", theme: "light", script: true });
+    await w.open("/register");
+    await w.fill({ email: "victim@example.com", password: PASSWORD });
+    await w.send("/register");
+    const evil = base.replace("127.0.0.1", "localhost");
+    const html = `<form method="post" action="${base}/account/name"><input name="name" value="Mallory"><button>Go</button></form>
+      <form method="post" action="${base}/sign-in"><input name="email" value="back@example.com">
+      <input name="password" value="${OTHER_PASSWORD}"><button id="in">In</button></form><iframe src="${base}/account"></iframe>`;
+    const page = await w.context.newPage();
+    await page.route(`${evil}/evil`, (route) => route.fulfill({ contentType: "text/html", body: html }));
+    for (const button of ["button >> nth=0", "#in"]) {
+      await page.goto(`${evil}/evil`);
+      const frame = page.frames().find((frame) => frame !== page.mainFrame());
+      assert.ok(!(await frame.content()).includes("victim@example.com"));
+      const answer = page.waitForResponse((response) => response.request().method() === "POST");
+      await page.locator(button).click();
+      assert.equal((await answer).status(), 403);
+    }
+    await page.close();
+    await w.open("/account");
+    assert.ok((await w.page.content()).includes("victim@example.com"), "still whoever it was");
+    assert.equal(await w.page.locator("#name").inputValue(), "");
     await w.context.close();
   });
 }
@@ -519,6 +664,8 @@ try {
   }
   await keyboard(browser, server.base);
   await phone(browser, server.base);
+  await impatience(browser, server.base);
+  await stranger(browser, server.base);
   await docs(browser, server.base);
 } finally {
   await browser.close();

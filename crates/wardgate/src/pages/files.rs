@@ -1,4 +1,4 @@
-//! The style sheets and the one script. Browsers may keep them for ever: their names change with what is in them.
+//! The style sheets and the two scripts, which make the pages more comfortable: they work without. Browsers may keep them for ever: their names change with what is in them.
 
 use std::sync::LazyLock;
 
@@ -14,15 +14,19 @@ use crate::web::asset::{Asset, forever};
 use crate::web::routes::{Access, Route};
 
 const CSS: &str = "text/css; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
 
 /// How every page looks.
 pub(super) static STYLE: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("style", "css", CSS, include_str!("files/style.css")));
 
+/// Keeps a second click from sending a form again.
+pub(super) static ONCE: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("once", "js", JS, include_str!("files/once.js")));
+
 /// Takes a link's token out of the address, where no server sees it, and puts it into the form.
-pub(super) static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
-    Asset::new("link", "js", "text/javascript; charset=utf-8", include_str!("files/link.js"))
-});
+pub(super) static LINK: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("link", "js", JS, include_str!("files/link.js")));
 
 /// The name of the sheet that gives the pages a tenant's colour: the colour is all that is in it.
 pub(super) fn accent_name(color: Rgb) -> String {
@@ -31,7 +35,7 @@ pub(super) fn accent_name(color: Rgb) -> String {
 }
 
 async fn file(Path(name): Path<String>) -> Result<Response, AuthError> {
-    if let Some(asset) = [&*STYLE, &*SCRIPT].into_iter().find(|asset| asset.name == name) {
+    if let Some(asset) = [&*STYLE, &*ONCE, &*LINK].into_iter().find(|asset| asset.name == name) {
         return Ok(asset.answer());
     }
     let digits = name.strip_prefix("accent-").and_then(|rest| rest.strip_suffix(".css"));

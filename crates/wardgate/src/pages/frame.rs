@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::files::{SCRIPT, STYLE, accent_name};
+use super::files::{LINK, ONCE, STYLE, accent_name};
 use super::form::Form;
 use super::visit::Visit;
 use super::words::Words;
@@ -22,7 +22,7 @@ pub(super) struct Frame {
     /// Where the account's pages are, for whoever is signed in.
     pub(super) section: &'static str,
     /// Whether the page takes a token out of its address.
-    pub(super) has_script: bool,
+    pub(super) is_linked: bool,
     /// Where the script keeps the token while its owner signs in.
     pub(super) keep: Option<&'static str>,
 }
@@ -40,7 +40,7 @@ impl Frame {
             notice: visit.notice(),
             is_faulty: visit.is_faulty(),
             section: "",
-            has_script: false,
+            is_linked: false,
             keep: None,
         }
     }
@@ -57,8 +57,12 @@ impl Frame {
         &STYLE.name
     }
 
-    pub(super) fn script(&self) -> &'static str {
-        &SCRIPT.name
+    pub(super) fn once(&self) -> &'static str {
+        &ONCE.name
+    }
+
+    pub(super) fn link(&self) -> &'static str {
+        &LINK.name
     }
 
     /// `page` while one of the account's pages is shown, for the link to it.

@@ -86,10 +86,17 @@ async fn by_cookie(gate: &Wardgate, parts: &mut Parts) -> Result<CurrentUser, Au
     if user.presented() == Presented::Cookie { Ok(user) } else { Err(AuthError::MissingCredential) }
 }
 
+/// The page that has the form which is sent to `path`; of a page, itself.
+fn page_of(path: &str) -> &str {
+    match path.strip_prefix("/account/").and_then(|rest| rest.split('/').next()) {
+        None | Some("name" | "email") => "/account",
+        Some(section) => &path[.."/account/".len() + section.len()],
+    }
+}
+
 /// To the sign-in page, and from there back. A form that was sent is not sent again: its page is opened anew.
 fn to_sign_in(visit: &Visit, refusal: &AuthError) -> Response {
-    let page: String = visit.path().split('/').take(3).collect::<Vec<_>>().join("/");
-    let page = visit.at(&page);
+    let page = visit.at(page_of(visit.path()));
     let next = utf8_percent_encode(&page, NON_ALPHANUMERIC);
     let expired = if matches!(refusal, AuthError::MissingCredential) { "" } else { "&done=expired" };
     visit.to(&format!("/sign-in?next={next}{expired}"))

@@ -26,7 +26,7 @@ fn token_form(visit: &Visit, path: &str, button: &str) -> Form {
 }
 
 fn token_page(visit: &Visit, form: Form, title: &str, lead: &str) -> Single {
-    let p = Frame { has_script: true, ..Frame::new(visit, title) };
+    let p = Frame { is_linked: true, ..Frame::new(visit, title) };
     let links = vec![visit.link("link-sign-in", "/sign-in")];
     Single { p, lead: vec![visit.words.get(lead)], form: Some(form), ways: Vec::new(), links }
 }

@@ -94,7 +94,7 @@ fn invitation_form(visit: &Visit) -> Form {
 
 fn invitation_page(visit: &Visit, form: Form) -> Single {
     let (p, links) = (Frame::new(visit, "invitation-title"), vec![visit.link("link-account", "/account")]);
-    let p = Frame { has_script: true, keep: Some(KEPT), ..p };
+    let p = Frame { is_linked: true, keep: Some(KEPT), ..p };
     Single { p, lead: vec![visit.words.get("invitation-lead")], form: Some(form), ways: Vec::new(), links }
 }
 
@@ -107,7 +107,7 @@ async fn ask_invitation(visit: Visit) -> Response {
     let next = utf8_percent_encode(&back, NON_ALPHANUMERIC).to_string();
     let to = |text: &str, path: &str| visit.link(text, &format!("{path}?next={next}"));
     let ways = vec![to("link-sign-in", "/sign-in"), to("link-register", "/register")];
-    let p = Frame { has_script: true, keep: Some(KEPT), ..Frame::new(&visit, "invitation-title") };
+    let p = Frame { is_linked: true, keep: Some(KEPT), ..Frame::new(&visit, "invitation-title") };
     let lead = vec![visit.words.get("invitation-first")];
     visit.show(&Single { p, lead, form: None, ways, links: Vec::new() })
 }
