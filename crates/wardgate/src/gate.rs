@@ -93,6 +93,9 @@ pub struct WebSettings {
     pub session_origins: Vec<String>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<crate::kernel::network::Network>,
+    /// The header in which those of them that are the peer itself name the tenant by its slug, or by `default`. A
+    /// proxy has to set it on each request, or a client can; a path `/t/{slug}/` goes before it.
+    pub tenant_header: Option<http::HeaderName>,
     /// Whether only loopback Host names are answered: for development.
     pub loopback_hosts_only: bool,
 }

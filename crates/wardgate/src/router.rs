@@ -14,7 +14,7 @@ use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::authn::{ActsOn, admit, by_host};
+use crate::authn::{ActsOn, admit, beside_path};
 use crate::features::{
     api_keys, audit, keys, lifecycle, organizations, password, principals, recovery, roles, service_accounts,
     sessions, setup, signin, tenants, tokens,
@@ -77,7 +77,7 @@ fn routes(gate: &Wardgate) -> Router<Wardgate> {
         .route("/t/{slug}/{*path}", any(below_slug))
         .route("/admin/tenants/{id}/{*path}", any(below_id))
         .with_state((gate.clone(), inner));
-    let routes = root.layer(from_fn_with_state(gate.clone(), by_host)).merge(of_tenants);
+    let routes = root.layer(from_fn_with_state(gate.clone(), beside_path)).merge(of_tenants);
     let routes = if gate.0.web.docs { routes.merge(docs::router(description())) } else { routes };
     match &gate.0.dev_inbox {
         Some(mails) => routes.merge(inbox::router(Arc::clone(mails))),

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::http::HeaderName;
 use serde::Deserialize;
 
 use super::Mode;
@@ -20,6 +21,7 @@ pub(crate) const LIMITS: &[(&str, Limit)] = &[
 
 const LISTEN: &str = "server.listen";
 const ISSUER: &str = "server.issuer";
+const TENANT_HEADER: &str = "server.tenant_header";
 const NODES: &str = "server.nodes";
 const MASTER_KEY: &str = "server.master_key";
 
@@ -30,6 +32,7 @@ struct RawServer {
     issuer: Option<String>,
     behind_proxy: bool,
     trusted_proxies: Vec<String>,
+    tenant_header: Option<String>,
     docs: bool,
     cors_origins: Vec<String>,
     internal_hosts: Vec<String>,
@@ -46,6 +49,8 @@ pub(crate) struct Server {
     /// `None` only outside production: under `--dev` it is then `http://` and the address really listened on.
     pub(crate) issuer: Option<String>,
     pub(crate) trusted_proxies: Vec<Network>,
+    /// In which a trusted proxy names the tenant.
+    pub(crate) tenant_header: Option<HeaderName>,
     pub(crate) docs: bool,
     pub(crate) cors: Cors,
     /// Hosts that requests of the server's own may reach wherever they lie.
@@ -78,6 +83,7 @@ pub(super) fn check(checker: &mut Checker<'_>) -> Option<Server> {
     let example = "an address or a network, such as \"10.0.0.0/8\"";
     let trusted_proxies =
         checker.items("server.trusted_proxies", &raw.trusted_proxies, example, Network::parse);
+    let tenant_header = tenant_header(checker, raw.tenant_header.as_deref(), &raw.trusted_proxies);
     let example = "an origin as browsers send it, such as \"https://app.example.com\"";
     let origins = checker.items("server.cors_origins", &raw.cors_origins, example, origin);
     let example = "a host as a URL has it, such as \"siem.internal\", \"10.0.0.7\" or \"[fd00::7]\"";
@@ -94,6 +100,7 @@ pub(super) fn check(checker: &mut Checker<'_>) -> Option<Server> {
         listen: listen?,
         issuer,
         trusted_proxies: trusted_proxies?,
+        tenant_header,
         docs: raw.docs || (dev && !checker.is_given("server.docs")),
         cors: Cors { origins: origins?, any_loopback: dev },
         internal_hosts: internal_hosts?,
@@ -113,6 +120,28 @@ pub(super) fn check_nodes(checker: &mut Checker<'_>, server: Option<&Server>, da
             "is over 1, and a SQLite file has one server",
             "1, or a postgres:// address in database.url",
         );
+    }
+}
+
+/// A header of the operator's own: one that means something already would be read for two things.
+fn tenant_header(checker: &mut Checker<'_>, text: Option<&str>, proxies: &[String]) -> Option<HeaderName> {
+    let text = text?;
+    let is_taken = |name: &HeaderName| name == "x-api-key" || name.as_str().starts_with("x-forwarded-");
+    let name = text.parse::<HeaderName>().ok().filter(|name| name.as_str().starts_with("x-"));
+    match name {
+        Some(name) if !is_taken(&name) && !proxies.is_empty() => Some(name),
+        Some(name) if !is_taken(&name) => {
+            checker.fault(
+                TENANT_HEADER,
+                "is believed from nobody, since server.trusted_proxies is empty",
+                "the addresses of your proxies in trusted_proxies, or no tenant_header",
+            );
+            None
+        }
+        _ => {
+            checker.fault(TENANT_HEADER, "is no name of a header of your own", "a name such as \"x-tenant\"");
+            None
+        }
     }
 }
 

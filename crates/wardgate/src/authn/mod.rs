@@ -13,4 +13,4 @@ pub(crate) use credential::{bearer, cookie};
 pub(crate) use current::Presented;
 pub use current::{CurrentPrincipal, CurrentUser};
 pub use require::{Admin, Require, RequireRole, Requirement, Superadmin};
-pub(crate) use tenant::{ActsOn, by_host};
+pub(crate) use tenant::{ActsOn, beside_path};

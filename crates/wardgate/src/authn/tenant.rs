@@ -1,11 +1,13 @@
 //! Which tenant a request is for.
 
-use axum::extract::{FromRef, FromRequestParts, Request, State};
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::{ConnectInfo, FromRef, FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::HOST;
 use http::request::Parts;
-use http::{HeaderMap, Uri};
+use http::{Extensions, HeaderMap, Uri};
 
 use crate::gate::Wardgate;
 use crate::kernel::error::AuthError;
@@ -16,17 +18,54 @@ use crate::kernel::tenant::CurrentTenant;
 #[derive(Debug, Clone)]
 pub(crate) struct ActsOn(pub(crate) TenantId);
 
-/// The middleware that finds the tenant by the request's host, unless its path has named one already.
-pub(crate) async fn by_host(State(gate): State<Wardgate>, mut request: Request, next: Next) -> Response {
+/// The middleware that finds the tenant by a trusted proxy's word or the request's host, unless its path has named one
+/// already.
+pub(crate) async fn beside_path(State(gate): State<Wardgate>, mut request: Request, next: Next) -> Response {
     if request.extensions().get::<CurrentTenant>().is_some() {
         return next.run(request).await;
     }
-    match gate.tenants().by_host(&asked_host(request.uri(), request.headers())).await {
+    match named(&gate, request.uri(), request.headers(), request.extensions()).await {
         Ok(tenant) => {
             request.extensions_mut().insert(tenant);
             next.run(request).await
         }
         Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// The tenant that a trusted proxy names; else the one that the host names.
+async fn named(
+    gate: &Wardgate,
+    uri: &Uri,
+    headers: &HeaderMap,
+    extensions: &Extensions,
+) -> Result<CurrentTenant, AuthError> {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    match said_by_proxy(gate, peer, headers)? {
+        Some(TenantId::DEFAULT_SLUG) => Ok(gate.tenants().default_tenant()),
+        Some(slug) => gate.tenants().by_slug(slug).await,
+        None => gate.tenants().by_host(&asked_host(uri, headers)).await,
+    }
+}
+
+/// The slug in the header of tenants, read only if the peer itself is a trusted proxy: anybody can write a header.
+///
+/// Two of them are the proxy's beside its client's, and nobody knows which is which.
+fn said_by_proxy<'h>(
+    gate: &Wardgate,
+    peer: Option<IpAddr>,
+    headers: &'h HeaderMap,
+) -> Result<Option<&'h str>, AuthError> {
+    let web = &gate.0.web;
+    let is_trusted =
+        |peer: IpAddr| web.trusted_proxies.iter().any(|proxy| proxy.contains(peer.to_canonical()));
+    let Some(name) = web.tenant_header.as_ref().filter(|_| peer.is_some_and(is_trusted)) else {
+        return Ok(None);
+    };
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(_), Some(_)) => Err(AuthError::NotFound),
+        (value, _) => value.map(|value| value.to_str().map_err(|_| AuthError::NotFound)).transpose(),
     }
 }
 
@@ -38,13 +77,12 @@ fn asked_host(uri: &Uri, headers: &HeaderMap) -> String {
     authority.or_else(header).unwrap_or_default().to_owned()
 }
 
-/// The tenant of the request; on a route of the application's own, the one that its host names.
+/// The tenant of the request; on a route of the application's own, the one that a trusted proxy or its host names.
 pub(crate) async fn tenant_of(parts: &mut Parts, gate: &Wardgate) -> Result<CurrentTenant, AuthError> {
     if let Some(known) = parts.extensions.get::<CurrentTenant>() {
         return Ok(known.clone());
     }
-    let host = asked_host(&parts.uri, &parts.headers);
-    let tenant = gate.tenants().by_host(&host).await?;
+    let tenant = named(gate, &parts.uri, &parts.headers, &parts.extensions).await?;
     parts.extensions.insert(tenant.clone());
     Ok(tenant)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use wardgate::{BuiltinRole, TenantId, Wardgate};
+use wardgate::{BuiltinRole, Network, TenantId, Wardgate, WebSettings};
 use wardgate_store::testing::{count_rows, schema};
 
 use crate::endpoints::concrete;
@@ -226,6 +226,44 @@ async fn a_superadmin_acts_on_a_tenant_and_its_admin_on_no_other() {
     ] {
         assert_eq!(root.get(nowhere).send().await.status, 404, "{nowhere}");
     }
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_names_the_tenant_in_a_header_and_nobody_else() {
+    let web = WebSettings {
+        trusted_proxies: vec![Network::new("10.0.0.0".parse().unwrap(), 8)],
+        tenant_header: Some("x-tenant".parse().unwrap()),
+        ..WebSettings::default()
+    };
+    let t = TestGate::with(|builder| builder.web(web)).await;
+    let root = root(&t).await;
+    let id = make(&root, "acme").await.expect(201).str("id");
+    let token = join(&t, "acme", "a@example.com").await;
+    let me = |slug: &str| t.get("/auth/me").header("x-tenant", slug).bearer(&token);
+    let proxy = "10.1.2.3";
+    assert_eq!(me("acme").from(proxy).send().await.expect(200).body["tenant"], "acme");
+    // From anybody else the header is not read, and what a proxy says of its client makes nobody a proxy.
+    me("acme").from("203.0.113.9").send().await.refused(401, "invalid_credential");
+    me("acme").send().await.refused(401, "invalid_credential");
+    me("acme")
+        .header("x-forwarded-for", proxy)
+        .from("203.0.113.9")
+        .send()
+        .await
+        .refused(401, "invalid_credential");
+    // The one at the root has a name too, and is what is meant where nothing is said.
+    me("default").from(proxy).send().await.refused(401, "invalid_credential");
+    t.get("/auth/me").bearer(&token).from(proxy).send().await.refused(401, "invalid_credential");
+    root.get("/auth/me").header("x-tenant", "default").from(proxy).send().await.expect(200);
+    // A client's beside the proxy's, and names that nobody has.
+    me("acme").header("x-tenant", "acme").from(proxy).send().await.refused(404, "not_found");
+    for wrong in ["", "zeta", "ACME", "acme,acme", "a/b", "\u{e9}"] {
+        me(wrong).from(proxy).send().await.refused(404, "not_found");
+    }
+    // A path is more than what is said beside it.
+    t.get("/t/acme/auth/me").header("x-tenant", "zeta").bearer(&token).from(proxy).send().await.expect(200);
+    root.post(&format!("/admin/tenants/{id}/suspend")).send().await.expect(204);
+    me("acme").from(proxy).send().await.refused(403, "tenant_suspended");
 }
 
 #[tokio::test]
