@@ -10,10 +10,12 @@
 //! | keep a secret in the database | [`MasterKey::seal`], [`MasterKey::open`] |
 //! | authenticate a value of our own | [`MasterKey::derive`], [`SubKey::hmac`] |
 //! | sign an access token | [`SigningKey`], [`jwt::encode`] |
+//! | prove to another provider which client we are | [`ClientSecretKey`] |
 //! | sign a webhook | [`WebhookKey`] |
 //! | store and check a password | [`password`] |
 
 mod api_key;
+mod client_secret;
 mod digest;
 mod error;
 pub mod jwt;
@@ -26,6 +28,7 @@ mod seal;
 mod webhook;
 
 pub use api_key::ApiKeyText;
+pub use client_secret::ClientSecretKey;
 pub use digest::Digest;
 pub use error::{SigningError, SigningKeyError};
 pub use keypair::SigningKey;

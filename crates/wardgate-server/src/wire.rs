@@ -75,6 +75,7 @@ pub(crate) fn builder(config: &Config, mode: Mode) -> Result<Builder, Failure> {
         .rate_limits(rate_limits(config.rate_limit))
         .nodes(config.server.nodes)
         .audit_retention(config.audit.retention)
+        .internal_hosts(config.server.internal_hosts.clone())
         .browser_sessions(browser_sessions(&config.session))
         .web(web(config, mode))
         .stage(stage(mode));
@@ -89,6 +90,11 @@ pub(crate) fn builder(config: &Config, mode: Mode) -> Result<Builder, Failure> {
         (_, Mode::Tool) | (None, Mode::Production) => builder,
         (None, Mode::Dev) => builder.dev_inbox(),
         (Some(smtp), _) => builder.mailer(Arc::new(mailer(smtp)?)),
+    };
+    let builder = match mode {
+        // A command signs nobody in.
+        Mode::Tool => builder,
+        _ => config.providers.iter().cloned().fold(builder, Builder::provider),
     };
     let builder = match &tokens.audience {
         Some(audience) => builder.audience(audience),

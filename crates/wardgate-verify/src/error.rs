@@ -36,6 +36,15 @@ pub enum VerifyError {
     /// `aud` does not name this resource server.
     #[error("the token is for another audience")]
     Audience,
+    /// `azp` is another client, or missing where `aud` names several (OpenID Connect Core section 3.1.3.7).
+    #[error("the token is for another client")]
+    AuthorizedParty,
+    /// `nonce` is not the one that was sent.
+    #[error("the token answers another request")]
+    Nonce,
+    /// `at_hash` is not that of the access token beside it.
+    #[error("the token belongs to another access token")]
+    AccessTokenHash,
     /// `exp` has passed.
     #[error("the token has expired")]
     Expired,

@@ -20,7 +20,7 @@ pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// `crit` and `b64` change the signed bytes (RFC 7797), `zip` and `enc` belong to encryption.
 const FORBIDDEN_MEMBERS: &[&str] = &["crit", "b64", "jwk", "jku", "x5u", "x5c", "zip", "enc"];
 
-/// An access token whose form is right and whose signature has not been looked at.
+/// A token whose form is right and whose signature has not been looked at.
 ///
 /// Nothing in it may be believed: [`Unverified::kid`] is there to choose a key, [`Unverified::verify`] is the only
 /// way to the payload.
@@ -48,6 +48,19 @@ struct Header {
 /// unknown; [`VerifyError::Type`] unless `typ` is `at+jwt` (RFC 9068 section 4, so that no other token of the same
 /// issuer passes for an access token); [`VerifyError::UnknownKey`] without a usable `kid`.
 pub fn parse(token: &str) -> Result<Unverified<'_>, VerifyError> {
+    read(token, is_access_token_type)
+}
+
+/// Reads an ID token in compact form, as [`parse`] reads an access token.
+///
+/// # Errors
+/// As [`parse`]; [`VerifyError::Type`] for a `typ` that is there and not `JWT`, so that no other token of the same issuer
+/// passes for one (RFC 8725 section 3.11).
+pub fn parse_id_token(token: &str) -> Result<Unverified<'_>, VerifyError> {
+    read(token, is_id_token_type)
+}
+
+fn read(token: &str, is_type: fn(Option<&str>) -> bool) -> Result<Unverified<'_>, VerifyError> {
     if token.len() > MAX_TOKEN_BYTES {
         return Err(VerifyError::TooLong);
     }
@@ -59,7 +72,7 @@ pub fn parse(token: &str) -> Result<Unverified<'_>, VerifyError> {
     Ok(Unverified {
         signing_input: signing_input.as_bytes(),
         algorithm: header.algorithm()?,
-        kid: header.access_token_kid()?,
+        kid: header.kid_of(is_type)?,
         payload,
         signature,
     })
@@ -75,8 +88,8 @@ impl Header {
         name.parse().map_err(|_| VerifyError::Algorithm)
     }
 
-    fn access_token_kid(self) -> Result<String, VerifyError> {
-        if !self.typ.is_some_and(|typ| is_access_token_type(&typ)) {
+    fn kid_of(self, is_type: fn(Option<&str>) -> bool) -> Result<String, VerifyError> {
+        if !is_type(self.typ.as_deref()) {
             return Err(VerifyError::Type);
         }
         self.kid.filter(|kid| kid.len() <= MAX_KEY_ID_BYTES).ok_or(VerifyError::UnknownKey)
@@ -84,8 +97,15 @@ impl Header {
 }
 
 /// Media types compare without case and may omit `application/` (RFC 7515 section 4.1.9).
-fn is_access_token_type(typ: &str) -> bool {
-    typ.eq_ignore_ascii_case("at+jwt") || typ.eq_ignore_ascii_case("application/at+jwt")
+fn is_access_token_type(typ: Option<&str>) -> bool {
+    typ.is_some_and(|typ| {
+        typ.eq_ignore_ascii_case("at+jwt") || typ.eq_ignore_ascii_case("application/at+jwt")
+    })
+}
+
+/// OpenID Connect asks for none.
+fn is_id_token_type(typ: Option<&str>) -> bool {
+    typ.is_none_or(|typ| typ.eq_ignore_ascii_case("jwt") || typ.eq_ignore_ascii_case("application/jwt"))
 }
 
 impl Unverified<'_> {

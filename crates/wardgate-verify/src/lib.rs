@@ -21,6 +21,8 @@
 //!
 //! With either there is [`TokenVerifier`], a handle that has its own clock.
 //!
+//! [`id_token`] is for the other side: what an OpenID provider says of somebody who signs in through it.
+//!
 //! The reading order: [`Verifier`] is the one call a server needs; [`jws`] reads the compact form (RFC 7515),
 //! [`VerifyingKey`] binds a key to its one algorithm, [`AccessClaims`] is what the issuer and the verifier agree
 //! on, and [`Policy`] judges the claims.
@@ -34,6 +36,7 @@ mod clock;
 mod error;
 #[cfg(feature = "fetch")]
 mod fetch;
+pub mod id_token;
 mod json;
 mod jwk;
 pub mod jws;

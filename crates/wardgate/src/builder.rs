@@ -13,6 +13,8 @@ use zeroize::Zeroizing;
 use crate::environment::Environment;
 use crate::features::api_keys::ApiKeys;
 use crate::features::audit::{Audit, AuditSettings, EventSink};
+use crate::features::federation::{Federation, FederationSettings, ProviderSettings, ProviderView};
+use crate::features::identities::Identities;
 use crate::features::instance::{self, InstanceError, Stage};
 use crate::features::keys::{KeySettings, Keys};
 use crate::features::lifecycle::Lifecycle;
@@ -37,8 +39,8 @@ use crate::kernel::error::AuthError;
 use crate::kernel::tenant::Branding;
 use crate::migrations::MIGRATIONS;
 use crate::ports::ephemeral::{Ephemeral, Memory};
-use crate::ports::{Clock, DevInbox, Mailer, Rng, SystemClock, SystemRng};
-use crate::web::cookie::{LinkCookie, SessionCookie};
+use crate::ports::{Clock, DevInbox, Mailer, Rng, SystemClock, SystemRng, UpstreamProvider};
+use crate::web::cookie::{BindingCookie, SessionCookie};
 use crate::web::cursor::Cursors;
 use crate::web::envelope::Envelope;
 use crate::web::origin::Origins;
@@ -104,6 +106,9 @@ pub struct Builder {
     web: WebSettings,
     audit_retention: Duration,
     audit_sinks: Vec<Arc<dyn EventSink>>,
+    providers: Vec<ProviderSettings>,
+    custom_providers: Vec<(ProviderView, Arc<dyn UpstreamProvider>)>,
+    internal_hosts: Vec<String>,
     background: bool,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
@@ -141,6 +146,9 @@ impl Default for Builder {
             web: WebSettings::default(),
             audit_retention: Duration::ZERO,
             audit_sinks: Vec::new(),
+            providers: Vec::new(),
+            custom_providers: Vec::new(),
+            internal_hosts: Vec::new(),
             background: true,
             clock: Arc::new(SystemClock::new()),
             rng: Arc::new(SystemRng),
@@ -240,7 +248,32 @@ impl Builder {
         self
     }
 
+    /// Another provider through which users of the tenant `default` can sign in. Those of other tenants are set up at
+    /// `/admin/providers`.
+    ///
+    /// ```
+    /// # use wardgate::{Preset, ProviderSettings, Wardgate};
+    /// let google = ProviderSettings::new("google", Preset::Google, "client id").secret("client secret");
+    /// let builder = Wardgate::builder().provider(google);
+    /// ```
+    #[must_use]
+    pub fn provider(mut self, provider: ProviderSettings) -> Self {
+        self.providers.push(provider);
+        self
+    }
+
+    /// As [`provider`](Self::provider), for one that is asked in another way. What it says of addresses leads to no
+    /// account that is there.
+    #[must_use]
+    pub fn custom_provider(mut self, shown: ProviderView, provider: Arc<dyn UpstreamProvider>) -> Self {
+        self.custom_providers.push((shown, provider));
+        self
+    }
+
     setters! {
+        /// Hosts that requests to providers may reach wherever they lie, and over plain HTTP too; without them only the
+        /// public network's, over HTTPS.
+        internal_hosts: Vec<String>,
         /// What the database must be made for; `None` takes either, as the command line does.
         stage: Option<Stage>,
         /// What access tokens are signed with; EdDSA by default.
@@ -466,6 +499,22 @@ impl Builder {
             Arc::clone(&links),
             self.registration,
         ));
+        let federation_settings = FederationSettings {
+            providers: self.providers,
+            custom: self.custom_providers,
+            internal_hosts: self.internal_hosts,
+            registration: self.registration,
+        };
+        let federation = Federation::new(
+            Arc::clone(env),
+            Arc::clone(&audit),
+            Arc::clone(&limits),
+            Arc::clone(&outbox),
+            Arc::clone(&accounts),
+            Arc::clone(master),
+            federation_settings,
+        );
+        let federation = Arc::new(federation.map_err(BuildError::Settings)?);
         let roles = Arc::new(CustomRoles::new(Arc::clone(env), Arc::clone(&audit)));
         let tenants = Arc::new(Tenants::new(Arc::clone(env), Arc::clone(&audit), issuer, self.branding));
         let origins = Origins::new(issuer, self.web.session_origins.clone());
@@ -492,9 +541,11 @@ impl Builder {
                 Arc::clone(&limits),
                 self.browser_sessions.clone(),
             ),
-            link_cookie: LinkCookie::new(origins.are_secure()),
+            upstream_cookie: BindingCookie::upstream(origins.are_secure()),
+            link_cookie: BindingCookie::magic_link(origins.are_secure()),
             cookie: SessionCookie::new(origins.are_secure(), self.browser_sessions.max_ttl),
             origins,
+            identities: Identities::new(Arc::clone(env)),
             signin: SignIn::new(
                 Arc::clone(env),
                 Arc::clone(&audit),
@@ -519,7 +570,9 @@ impl Builder {
                 Arc::clone(&tenants),
                 Arc::clone(&roles),
                 Arc::clone(&limits),
+                Arc::clone(&federation),
             ),
+            federation,
             tenants,
             setup: Setup::new(
                 Arc::clone(env),

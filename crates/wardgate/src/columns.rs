@@ -5,8 +5,8 @@ use wardgate_crypto::Digest;
 use wardgate_store::{Cell, Column, Param, StoreError, TenantKey, Value};
 
 use crate::kernel::ids::{
-    ApiKeyId, AuditEventId, InvitationId, MailId, OrgId, RefreshTokenId, ServiceAccountId, SessionId,
-    TenantId, UserId,
+    ApiKeyId, AuditEventId, IdentityId, InvitationId, MailId, OrgId, RefreshTokenId, ServiceAccountId,
+    SessionId, TenantId, UserId,
 };
 use crate::kernel::principal::Subject;
 use crate::kernel::time::Timestamp;
@@ -37,7 +37,8 @@ id_columns!(
     AuditEventId,
     OrgId,
     InvitationId,
-    MailId
+    MailId,
+    IdentityId
 );
 
 impl From<TenantId> for TenantKey {

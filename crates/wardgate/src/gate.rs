@@ -9,6 +9,8 @@ use crate::authn::RequireRole;
 use crate::environment::Environment;
 use crate::features::api_keys::{self, ApiKeys};
 use crate::features::audit::{Actor, Audit};
+use crate::features::federation::Federation;
+use crate::features::identities::Identities;
 use crate::features::keys::Keys;
 use crate::features::lifecycle::Lifecycle;
 use crate::features::limits::Limits;
@@ -35,7 +37,7 @@ use crate::kernel::time::Timestamp;
 use crate::migrations::MIGRATIONS;
 use crate::ports::DevInbox;
 use crate::router;
-use crate::web::cookie::{LinkCookie, SessionCookie};
+use crate::web::cookie::{BindingCookie, SessionCookie};
 use crate::web::cursor::Cursors;
 use crate::web::envelope::Envelope;
 use crate::web::origin::Origins;
@@ -64,11 +66,14 @@ pub(crate) struct Inner {
     pub(crate) api_keys: Arc<ApiKeys>,
     pub(crate) sessions: Sessions,
     pub(crate) cookie: SessionCookie,
-    pub(crate) link_cookie: LinkCookie,
+    pub(crate) link_cookie: BindingCookie,
+    pub(crate) upstream_cookie: BindingCookie,
     pub(crate) origins: Origins,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) passwords: Arc<Passwords>,
     pub(crate) accounts: Arc<Accounts>,
+    pub(crate) identities: Identities,
+    pub(crate) federation: Arc<Federation>,
     pub(crate) signin: SignIn,
     pub(crate) recovery: Recovery,
     pub(crate) lifecycle: Lifecycle,
@@ -89,7 +94,8 @@ pub struct WebSettings {
     pub docs: bool,
     /// Which other sites' pages may call the API.
     pub cors: CorsOrigins,
-    /// Origins besides the API's own and the issuer's whose pages may write with a session's cookie.
+    /// Origins besides the API's own and the issuer's whose pages may write with a session's cookie, and to whose pages a
+    /// browser may be sent once it has signed in.
     pub session_origins: Vec<String>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<crate::kernel::network::Network>,
@@ -212,6 +218,16 @@ impl Wardgate {
         &self.0.accounts
     }
 
+    /// Users as other providers know them.
+    pub fn identities(&self) -> &Identities {
+        &self.0.identities
+    }
+
+    /// Other providers through which people sign in.
+    pub fn federation(&self) -> &Federation {
+        &self.0.federation
+    }
+
     /// Signing in.
     pub fn signin(&self) -> &SignIn {
         &self.0.signin
@@ -241,18 +257,21 @@ impl Wardgate {
         &self.0.cookie
     }
 
-    pub(crate) fn link_cookie(&self) -> &LinkCookie {
+    pub(crate) fn link_cookie(&self) -> &BindingCookie {
         &self.0.link_cookie
+    }
+
+    pub(crate) fn upstream_cookie(&self) -> &BindingCookie {
+        &self.0.upstream_cookie
+    }
+
+    /// Origins besides our own whose pages a browser may be sent to.
+    pub(crate) fn page_origins(&self) -> &[String] {
+        &self.0.web.session_origins
     }
 
     pub(crate) fn origins(&self) -> &Origins {
         &self.0.origins
-    }
-
-    /// Other origins whose pages may write with a session's cookie, and which a browser may go on to from ours.
-    #[cfg(feature = "pages")]
-    pub(crate) fn session_origins(&self) -> &[String] {
-        &self.0.web.session_origins
     }
 
     /// Whether mails are shown at `/dev/inbox`.
@@ -295,6 +314,7 @@ impl Wardgate {
         self.0.keys.reload(TenantId::DEFAULT).await?;
         self.0.limits.purge().await?;
         self.0.links.purge().await?;
+        self.0.federation.purge().await?;
         let hour = std::time::Duration::from_secs(60 * 60);
         sessions::purge(&self.0.env, self.0.env.now().minus(hour)).await?;
         // Longer than a session: somebody may want to know which key was used until lately.

@@ -61,6 +61,11 @@ pub use features::audit::{
     Action, Actor, Audit, AuditCheck, AuditEvent, AuditExport, AuditFilter, BrokenRecord, ChainFault,
     Delivery, EventSink, FileSink, Outcome, SinkError,
 };
+pub use features::federation::{
+    ClientSecret, Federation, Preset, ProviderChange, ProviderSettings, ProviderView, StoredProvider,
+    UnknownPreset,
+};
+pub use features::identities::{Identities, Identity, IdentityView};
 pub use features::instance::{InstanceError, Stage};
 pub use features::keys::{KeyState, KeyView, Keys};
 pub use features::lifecycle::{Lifecycle, UserChange};
@@ -96,8 +101,8 @@ pub use kernel::color::{InvalidColor, Rgb};
 pub use kernel::email::{Email, InvalidEmail};
 pub use kernel::error::{AuthError, FieldFault};
 pub use kernel::ids::{
-    AccessTokenId, ApiKeyId, AuditEventId, InvalidId, InvitationId, MailId, OrgId, RefreshTokenId, RequestId,
-    ServiceAccountId, SessionId, TenantId, UserId,
+    AccessTokenId, ApiKeyId, AuditEventId, IdentityId, InvalidId, InvitationId, MailId, OrgId,
+    RefreshTokenId, RequestId, ServiceAccountId, SessionId, TenantId, UserId,
 };
 pub use kernel::language::Language;
 pub use kernel::network::{InvalidNetwork, Network};
@@ -106,10 +111,11 @@ pub use kernel::principal::{Principal, Subject, Via};
 pub use kernel::source::Source;
 pub use kernel::tenant::{Branding, CurrentTenant};
 pub use kernel::time::{InvalidTimestamp, Timestamp};
-#[cfg(feature = "webhook")]
+#[cfg(any(feature = "webhook", feature = "federation"))]
 pub use ports::{Answer, Outbound, OutboundError, Resolved, Resolver};
 pub use ports::{BoxFuture, DevInbox, Mail, MailError, Mailer, RecordingMailer};
 pub use ports::{Clock, ManualClock, Rng, SeededRng, SystemClock, SystemRng};
+pub use ports::{Redirection, Returned, UpstreamError, UpstreamIdentity, UpstreamProvider};
 #[cfg(feature = "smtp")]
 pub use ports::{SmtpMailer, SmtpSettings, SmtpTls};
 pub use wardgate_crypto::MasterKey;

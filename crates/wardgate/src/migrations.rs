@@ -34,5 +34,6 @@ pub const MIGRATIONS: &[Migration] = migrations![
     18 "0018_mailed_links",
     19 "0019_tenants",
     20 "0020_organizations",
+    21 "0021_federation",
     22 "0022_branding",
 ];

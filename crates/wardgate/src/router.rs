@@ -16,8 +16,8 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::authn::{ActsOn, admit, beside_path};
 use crate::features::{
-    api_keys, audit, keys, lifecycle, organizations, password, principals, recovery, roles, service_accounts,
-    sessions, setup, signin, tenants, tokens,
+    api_keys, audit, federation, keys, lifecycle, organizations, password, principals, recovery, roles,
+    service_accounts, sessions, setup, signin, tenants, tokens,
 };
 use crate::gate::{CorsOrigins, Wardgate};
 use crate::kernel::error::AuthError;
@@ -32,6 +32,7 @@ use crate::web::{docs, envelope, inbox};
 pub(crate) fn table() -> Vec<Route<Wardgate>> {
     [
         password::http::routes(),
+        federation::http::routes(),
         signin::http::routes(),
         tokens::http::routes(),
         principals::http::routes(),
@@ -56,7 +57,10 @@ pub(crate) fn table() -> Vec<Route<Wardgate>> {
 /// The API description of the table.
 pub(crate) fn description() -> Value {
     let operations = table().into_iter().map(|route| (route.endpoint, route.operation)).collect();
-    document(operations, [api_keys::http::schemas(), organizations::http::schemas()].concat())
+    document(
+        operations,
+        [api_keys::http::schemas(), federation::http::schemas(), organizations::http::schemas()].concat(),
+    )
 }
 
 /// The routes for an application that has its own others.
@@ -100,7 +104,14 @@ fn of_one_tenant(gate: &Wardgate) -> Router<Wardgate> {
 }
 
 #[cfg(feature = "pages")]
-fn with_pages(mut routes: Vec<Route<Wardgate>>, gate: &Wardgate) -> Vec<Route<Wardgate>> {
+fn with_pages(routes: Vec<Route<Wardgate>>, gate: &Wardgate) -> Vec<Route<Wardgate>> {
+    let visited = |route: Route<Wardgate>| match crate::pages::is_visited(&route.endpoint) {
+        true => {
+            route.guarded(|handler, _| handler.layer(from_fn_with_state(gate.clone(), crate::pages::retold)))
+        }
+        false => route,
+    };
+    let mut routes: Vec<_> = routes.into_iter().map(visited).collect();
     let guarded = crate::pages::table().into_iter().map(|route| {
         route.guarded(|handler, access| {
             handler.layer(from_fn_with_state((gate.clone(), access), crate::pages::guard))

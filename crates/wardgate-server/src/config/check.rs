@@ -34,12 +34,18 @@ impl<'a> Checker<'a> {
 
     /// One section's values as its struct.
     pub(super) fn section<T: DeserializeOwned>(&self, name: &str) -> T {
-        let of_section = shape().settings.iter().filter(|setting| setting.section == name);
+        let of_section = shape().of_section(name);
         let values = of_section
+            .into_iter()
             .filter_map(|setting| Some((setting.name.to_owned(), self.entry(&setting.path)?.value.clone())));
         let table = Value::Object(values.collect::<Map<_, _>>());
         serde_json::from_value(table)
             .expect("each value is of its setting's kind, and the struct has each setting")
+    }
+
+    /// The sections of providers in which anything was given.
+    pub(super) fn providers(&self) -> Vec<&'static str> {
+        self.raw.providers()
     }
 
     /// Whether somebody gave the setting, rightly or wrongly.

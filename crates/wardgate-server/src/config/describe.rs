@@ -37,7 +37,19 @@ fault of any other setting.
 
 /// The JSON Schema (draft 2020-12) of the configuration file.
 pub(crate) fn schema() -> Value {
-    let sections = shape().sections.iter().map(|section| (section.name.to_owned(), section_schema(section)));
+    let sections = shape()
+        .sections
+        .iter()
+        .map(|section| (section.name.to_owned(), section_schema(section, &shape().of_section(section.name))));
+    let each = shape().each_provider.iter().map(|section| {
+        let settings: Vec<_> = shape().of_each_provider.iter().collect();
+        let names = json!({ "pattern": "^[a-z0-9][a-z0-9-]{0,31}$" });
+        let sections = json!({
+            "type": "object", "propertyNames": names, "additionalProperties": section_schema(section, &settings),
+        });
+        ("providers".to_owned(), sections)
+    });
+    let sections = sections.chain(each);
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "wardgate.toml",
@@ -47,8 +59,8 @@ pub(crate) fn schema() -> Value {
     })
 }
 
-fn section_schema(section: &Section) -> Value {
-    let settings = of_section(section).map(|setting| (setting.name.to_owned(), setting_schema(setting)));
+fn section_schema(section: &Section, settings: &[&Setting]) -> Value {
+    let settings = settings.iter().map(|setting| (setting.name.to_owned(), setting_schema(setting)));
     json!({
         "type": "object",
         "description": section.doc.join(" "),
@@ -80,10 +92,11 @@ fn setting_schema(setting: &Setting) -> Value {
 #[cfg(test)]
 pub(crate) fn docs_page() -> String {
     let mut page = String::from(INTRODUCTION);
-    for section in &shape().sections {
+    for section in shape().sections.iter().chain(&shape().each_provider) {
         // Writing to a String cannot fail.
         let _ = write!(page, "\n## `[{}]`\n\n{}\n", section.name, section.doc.join("\n"));
-        for setting in of_section(section) {
+        let all = shape().settings.iter().chain(&shape().of_each_provider);
+        for setting in all.filter(|setting| setting.section == section.name) {
             let _ = write!(
                 page,
                 "\n### `{}`\n\n{}\n\n{}\n",
@@ -112,11 +125,6 @@ fn facts(setting: &Setting) -> String {
     format!("{default}.{limit} Environment: `{}`.", setting.variable())
 }
 
-fn of_section(section: &Section) -> impl Iterator<Item = &'static Setting> {
-    let name = section.name;
-    shape().settings.iter().filter(move |setting| setting.section == name)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -129,7 +137,10 @@ mod tests {
     fn the_schema_knows_each_setting_and_refuses_others() {
         let schema = schema();
         let mut known = BTreeSet::new();
-        for (section, of_section) in schema["properties"].as_object().unwrap() {
+        let mut sections = schema["properties"].as_object().unwrap().clone();
+        let each = sections.remove("providers").unwrap()["additionalProperties"].clone();
+        sections.insert("providers.name".to_owned(), each);
+        for (section, of_section) in &sections {
             assert_eq!(of_section["additionalProperties"], false);
             known.extend(
                 of_section["properties"].as_object().unwrap().keys().map(|name| format!("{section}.{name}")),
@@ -137,7 +148,12 @@ mod tests {
         }
         assert_eq!(
             known,
-            shape().settings.iter().map(|setting| setting.path.clone()).collect::<BTreeSet<_>>()
+            shape()
+                .settings
+                .iter()
+                .chain(&shape().of_each_provider)
+                .map(|setting| setting.path.clone())
+                .collect::<BTreeSet<_>>()
         );
         insta::assert_json_snapshot!(schema["properties"]["tokens"]["properties"]);
     }

@@ -35,12 +35,15 @@ fn is_setting(name: &str) -> bool {
 }
 
 fn find(name: &str) -> Option<&'static Setting> {
-    shape().settings.iter().find(|setting| setting.variable() == name)
+    shape().of_variable(name)
 }
 
 /// `WARDGATE_TOKENS__ACES_TTL` → `tokens.aces_ttl`
 fn path_of(name: &str) -> String {
-    name.trim_start_matches("WARDGATE_").replacen("__", ".", 1).to_ascii_lowercase()
+    let name = name.trim_start_matches("WARDGATE_");
+    // A provider's name stands between two.
+    let dots = if name.starts_with("PROVIDERS__") { 2 } else { 1 };
+    name.replacen("__", ".", dots).to_ascii_lowercase()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::fault::{Fault, Place};
 use super::layer::Layer;
 use super::secret;
-use super::shape::{Setting, shape, value_of};
+use super::shape::{Setting, is_provider_name, shape, value_of};
 
 /// A configuration file that was read but not understood yet.
 pub(crate) struct ConfigFile {
@@ -88,8 +88,27 @@ impl Reader<'_> {
                     self.setting(&format!("{}.{}", name.get_ref(), key.get_ref()), key, value);
                 }
             }
+            DeValue::Table(providers) if name.get_ref() == "providers" => {
+                for (provider, value) in in_order(providers) {
+                    self.provider(provider, value);
+                }
+            }
             DeValue::Table(_) => self.layer.unknown_section(name.get_ref(), place),
             _ => self.layer.unknown(name.get_ref(), place),
+        }
+    }
+
+    fn provider(&mut self, name: &Spanned<Cow<'_, str>>, value: &Spanned<DeValue<'_>>) {
+        let place = self.file.place(name.span().start);
+        let path = format!("providers.{}", name.get_ref());
+        match value.get_ref() {
+            DeValue::Table(settings) if is_provider_name(name.get_ref()) => {
+                for (key, value) in in_order(settings) {
+                    self.setting(&format!("{path}.{}", key.get_ref()), key, value);
+                }
+            }
+            DeValue::Table(_) => self.layer.unknown_section(&path, place),
+            _ => self.layer.unknown(&path, place),
         }
     }
 

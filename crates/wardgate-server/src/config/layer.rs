@@ -111,6 +111,7 @@ impl Layer {
     pub(super) fn unknown_section(&mut self, name: &str, place: Place) {
         let sections = shape().sections.iter().map(|section| section.name);
         let remedy = match nearest(name, sections) {
+            _ if name.starts_with("providers.") => "a name of 1 to 32 of a-z, 0-9 and hyphen".into(),
             Some(near) => format!("[{near}], if that is meant"),
             None => format!("nothing; {}", all_sections()),
         };
@@ -190,12 +191,17 @@ fn advice(given: &str, place: &Place) -> String {
 }
 
 fn all_sections() -> String {
-    let names: Vec<_> = shape().sections.iter().map(|section| section.name).collect();
+    let names: Vec<_> =
+        shape().sections.iter().chain(&shape().each_provider).map(|section| section.name).collect();
     format!("the sections are {}, and `wardgate config schema` lists their settings", names.join(", "))
 }
 
 /// The setting that a wrong name probably means: the nearest one, else the same name in another section.
 fn meant(given: &str) -> Option<&'static Setting> {
+    if let Some((provider, name)) = given.strip_prefix("providers.").and_then(|rest| rest.split_once('.')) {
+        let names = shape().of_each_provider.iter().map(|each| each.name);
+        return shape().find(&format!("providers.{provider}.{}", nearest(name, names)?));
+    }
     let paths = shape().settings.iter().map(|setting| setting.path.as_str());
     if let Some(path) = nearest(given, paths) {
         return shape().find(path);

@@ -4,8 +4,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::shape::common_path;
+
 use super::{
-    audit, database, duration, mail, password, rate_limit, registration, server, session, telemetry, tokens,
+    audit, database, duration, mail, password, providers, rate_limit, registration, server, session,
+    telemetry, tokens,
 };
 
 /// The values that a setting may have.
@@ -19,7 +22,7 @@ pub(crate) enum Limit {
     OneOf(&'static [&'static str]),
 }
 
-const TABLES: [&[(&str, Limit)]; 10] = [
+const TABLES: [&[(&str, Limit)]; 11] = [
     server::LIMITS,
     database::LIMITS,
     tokens::LIMITS,
@@ -29,11 +32,13 @@ const TABLES: [&[(&str, Limit)]; 10] = [
     mail::LIMITS,
     rate_limit::LIMITS,
     audit::LIMITS,
+    providers::LIMITS,
     telemetry::LIMITS,
 ];
 
 /// The limit of a setting, by its full name; `None` where the setting has rules of its own.
 pub(crate) fn limit(path: &str) -> Option<Limit> {
+    let path = common_path(path);
     TABLES.into_iter().flatten().find(|(name, _)| *name == path).map(|(_, limit)| *limit)
 }
 
@@ -63,7 +68,8 @@ mod tests {
 
     #[test]
     fn every_limit_belongs_to_a_setting_whose_sample_keeps_it() {
-        let limited = shape().settings.iter().filter(|setting| limit(&setting.path).is_some());
+        let all = shape().settings.iter().chain(&shape().of_each_provider);
+        let limited = all.filter(|setting| limit(&setting.path).is_some());
         let mut count = 0;
         for setting in limited {
             count += 1;

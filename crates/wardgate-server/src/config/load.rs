@@ -42,6 +42,7 @@ pub(crate) fn load(
     }
     raw.overlay(environment::layer(environment));
     raw.overlay(flag_layer(flags));
+    raw.complete_providers();
     raw
 }
 
@@ -57,6 +58,26 @@ fn flag_layer(flags: &[Flag]) -> Layer {
 }
 
 impl RawConfig {
+    /// The sections of providers in which anything was given, `providers.google`.
+    pub(super) fn providers(&self) -> Vec<&'static str> {
+        let given = self.entries.iter().filter(|(_, entry)| entry.place != Place::Default);
+        let settings = given.filter_map(|(path, _)| shape().find(path));
+        let mut sections: Vec<_> =
+            settings.map(|setting| setting.section).filter(|section| section.contains('.')).collect();
+        sections.sort_unstable();
+        sections.dedup();
+        sections
+    }
+
+    /// Gives each provider the defaults of what was not given.
+    fn complete_providers(&mut self) {
+        for setting in self.providers().into_iter().flat_map(|section| shape().of_section(section)) {
+            if let Some(default) = Entry::default_of(setting) {
+                self.entries.entry(&setting.path).or_insert(default);
+            }
+        }
+    }
+
     fn overlay(&mut self, layer: Layer) {
         self.entries.extend(layer.entries);
         self.faults.extend(layer.faults);
@@ -79,7 +100,7 @@ impl RawConfig {
 
     fn forget_section(&mut self, section: &str) -> bool {
         let mut changed = false;
-        for setting in shape().settings.iter().filter(|setting| setting.section == section) {
+        for setting in shape().of_section(section) {
             changed |= self.forget(setting);
         }
         changed

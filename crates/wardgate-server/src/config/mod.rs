@@ -20,6 +20,7 @@ mod mail;
 mod nearest;
 mod pages;
 mod password;
+mod providers;
 mod rate_limit;
 mod redis;
 mod registration;
@@ -32,6 +33,7 @@ mod telemetry;
 mod tokens;
 
 use check::Checker;
+use wardgate::ProviderSettings;
 
 pub(crate) use address::Network;
 pub(crate) use audit::{Audit, Webhook};
@@ -79,6 +81,7 @@ pub(crate) struct Config {
     pub(crate) rate_limit: RateLimit,
     pub(crate) redis: Redis,
     pub(crate) audit: Audit,
+    pub(crate) providers: Vec<ProviderSettings>,
     pub(crate) telemetry: Telemetry,
 }
 
@@ -115,6 +118,7 @@ impl Config {
         let rate_limit = rate_limit::check(checker);
         let redis = redis::check(checker);
         let audit = audit::check(checker, server.as_ref());
+        let providers = providers::check(checker, server.as_ref());
         let telemetry = telemetry::check(checker);
         Some(Self {
             server: server?,
@@ -128,6 +132,7 @@ impl Config {
             rate_limit: rate_limit?,
             redis,
             audit: audit?,
+            providers: providers?,
             telemetry: telemetry?,
         })
     }

@@ -3,7 +3,8 @@
 //! The file is the only list of names, defaults and descriptions; the loader, the JSON Schema, the page of
 //! documentation and the advice in faults all take them from here.
 
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use serde_json::Value;
 use toml::de::{DeTable, DeValue};
@@ -12,8 +13,19 @@ use toml::de::{DeTable, DeValue};
 pub(crate) const DEFAULTS: &str = include_str!("../../wardgate.default.toml");
 
 /// Settings whose value is masked wherever it is shown.
-const SECRETS: &[&str] =
-    &["server.master_key", "database.url", "redis.url", "mail.smtp", "mail.password", "audit.webhook_secret"];
+const SECRETS: &[&str] = &[
+    "server.master_key",
+    "database.url",
+    "redis.url",
+    "mail.smtp",
+    "mail.password",
+    "audit.webhook_secret",
+    "providers.name.client_secret",
+];
+
+/// What the sections of providers begin with, and how the embedded file calls the one that stands for all.
+const PROVIDERS: &str = "providers.";
+const ANY_PROVIDER: &str = "providers.name";
 
 /// What a setting's value is made of; the same four in a file, a variable and a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +65,9 @@ pub(crate) struct Section {
 pub(crate) struct Shape {
     pub(crate) sections: Vec<Section>,
     pub(crate) settings: Vec<Setting>,
+    /// The section that is there once for each provider, and its settings.
+    pub(crate) each_provider: Option<Section>,
+    pub(crate) of_each_provider: Vec<Setting>,
 }
 
 /// The shape of the configuration.
@@ -63,8 +78,51 @@ pub(crate) fn shape() -> &'static Shape {
 
 impl Shape {
     /// Finds a setting by its full name, `tokens.access_ttl`.
-    pub(crate) fn find(&self, path: &str) -> Option<&Setting> {
-        self.settings.iter().find(|setting| setting.path == path)
+    pub(crate) fn find(&'static self, path: &str) -> Option<&'static Setting> {
+        let found = self.settings.iter().find(|setting| setting.path == path);
+        found.or_else(|| self.of_provider(path))
+    }
+
+    /// The settings of a section, `tokens` or `providers.google`.
+    pub(crate) fn of_section(&'static self, section: &str) -> Vec<&'static Setting> {
+        if section.starts_with(PROVIDERS) {
+            let paths = self.of_each_provider.iter().map(|each| format!("{section}.{}", each.name));
+            return paths.filter_map(|path| self.find(&path)).collect();
+        }
+        self.settings.iter().filter(|setting| setting.section == section).collect()
+    }
+
+    /// The setting that a variable gives, if it is one.
+    pub(crate) fn of_variable(&'static self, name: &str) -> Option<&'static Setting> {
+        let found = self.settings.iter().find(|setting| setting.variable() == name);
+        found.or_else(|| {
+            let (provider, key) = name.strip_prefix("WARDGATE_PROVIDERS__")?.split_once("__")?;
+            let path = format!("{PROVIDERS}{}.{}", provider.replace('_', "-"), key);
+            self.find(&path.to_ascii_lowercase()).filter(|setting| setting.variable() == name)
+        })
+    }
+
+    /// The setting of one provider. It is made when it is first asked for and stays for the life of the process, as
+    /// those of the embedded file do: there are as many as the configuration has names.
+    fn of_provider(&self, path: &str) -> Option<&'static Setting> {
+        static KNOWN: Mutex<BTreeMap<String, &'static Setting>> = Mutex::new(BTreeMap::new());
+        let (provider, name) = path.strip_prefix(PROVIDERS)?.split_once('.')?;
+        let each = self.of_each_provider.iter().find(|each| each.name == name)?;
+        if !is_provider_name(provider) {
+            return None;
+        }
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(setting) = known.get(path) {
+            return Some(setting);
+        }
+        let section: &'static str = Box::leak(format!("{PROVIDERS}{provider}").into_boxed_str());
+        let (sample, doc) = (each.sample.clone(), each.doc.clone());
+        let (kind, has_default) = (each.kind, each.has_default);
+        let setting =
+            Setting { path: path.to_owned(), section, name: each.name, kind, sample, has_default, doc };
+        let setting: &'static Setting = Box::leak(Box::new(setting));
+        known.insert(path.to_owned(), setting);
+        Some(setting)
     }
 
     fn parse() -> Self {
@@ -78,6 +136,9 @@ impl Shape {
                 shape.add(line, std::mem::take(&mut comment));
             }
         }
+        let is_each = |section: &str| section == ANY_PROVIDER;
+        shape.each_provider = shape.sections.extract_if(.., |section| is_each(section.name)).next();
+        shape.of_each_provider = shape.settings.extract_if(.., |setting| is_each(setting.section)).collect();
         shape
     }
 
@@ -110,7 +171,7 @@ impl Setting {
 
     /// Whether the value must never be shown.
     pub(crate) fn is_secret(&self) -> bool {
-        SECRETS.contains(&self.path.as_str())
+        SECRETS.contains(&common_path(&self.path).as_str())
     }
 
     /// The setting that this one gives by naming a file: `server.master_key` for `server.master_key_file`.
@@ -120,8 +181,23 @@ impl Setting {
 
     /// `WARDGATE_TOKENS__ACCESS_TTL`
     pub(crate) fn variable(&self) -> String {
-        format!("WARDGATE_{}__{}", self.section, self.name).to_ascii_uppercase()
+        let section = self.section.replace('.', "__").replace('-', "_");
+        format!("WARDGATE_{section}__{}", self.name).to_ascii_uppercase()
     }
+}
+
+/// The path by which the tables know a setting: that of any provider's is that of the embedded file.
+pub(crate) fn common_path(path: &str) -> String {
+    match path.strip_prefix(PROVIDERS).and_then(|rest| rest.split_once('.')) {
+        Some((_, name)) => format!("{ANY_PROVIDER}.{name}"),
+        None => path.to_owned(),
+    }
+}
+
+/// As the library takes it.
+pub(crate) fn is_provider_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=32).contains(&name.len()) && name.bytes().all(plain) && !name.starts_with('-')
 }
 
 impl Kind {
@@ -188,9 +264,10 @@ mod tests {
 
     #[test]
     fn every_setting_is_described_and_none_twice() {
-        for setting in &shape().settings {
+        for setting in shape().settings.iter().chain(&shape().of_each_provider) {
             assert!(!setting.doc.is_empty(), "{} has no comment", setting.path);
-            assert_eq!(shape().settings.iter().filter(|other| other.path == setting.path).count(), 1);
+            let all = || shape().settings.iter().chain(&shape().of_each_provider);
+            assert_eq!(all().filter(|other| other.path == setting.path).count(), 1);
         }
         assert!(shape().sections.iter().all(|section| !section.doc.is_empty()));
     }
@@ -203,6 +280,33 @@ mod tests {
         assert_eq!(find("tokens.access_ttl").sample, Value::from("15m"));
         assert_eq!(find("server.master_key_file").read_from_file().unwrap().path, "server.master_key");
         assert!(find("tokens.hs256_secret_file").read_from_file().is_none());
+    }
+
+    #[test]
+    fn each_provider_has_the_settings_of_any() {
+        let find = |path| shape().find(path);
+        let secret = find("providers.my-corp.client_secret").unwrap();
+        assert_eq!((secret.section, secret.name), ("providers.my-corp", "client_secret"));
+        assert_eq!(secret.variable(), "WARDGATE_PROVIDERS__MY_CORP__CLIENT_SECRET");
+        assert!(secret.is_secret() && !find("providers.my-corp.client_id").unwrap().is_secret());
+        assert!(std::ptr::eq(secret, find("providers.my-corp.client_secret").unwrap()));
+        assert!(std::ptr::eq(
+            secret,
+            shape().of_variable("WARDGATE_PROVIDERS__MY_CORP__CLIENT_SECRET").unwrap()
+        ));
+        let file = find("providers.my-corp.client_secret_file").unwrap();
+        assert!(std::ptr::eq(file.read_from_file().unwrap(), secret));
+        assert_eq!(shape().of_section("providers.x").len(), shape().of_each_provider.len());
+        for path in [
+            "providers.X.client_id",
+            "providers..client_id",
+            "providers.x.nothing",
+            "providers.x",
+            "providers.a.b.c",
+        ] {
+            assert!(find(path).is_none(), "{path}");
+        }
+        assert!(shape().of_variable("WARDGATE_PROVIDERS__x__CLIENT_ID").is_none());
     }
 
     #[test]

@@ -9,22 +9,28 @@ use super::shape::{Setting, shape};
 /// The configuration as a file would say it, each value with its origin behind it. Settings that nobody gave and
 /// that have no default are left as comments.
 pub(crate) fn show(raw: &RawConfig) -> String {
-    let blocks = shape().sections.iter().map(|section| {
-        let settings = shape().settings.iter().filter(|setting| setting.section == section.name);
-        let lines = settings.filter_map(|setting| line(raw, setting));
-        format!("[{}]\n{}", section.name, lines.collect::<String>())
+    let blocks = sections(raw).into_iter().map(|section| {
+        let lines = shape().of_section(section).into_iter().filter_map(|setting| line(raw, setting));
+        format!("[{section}]\n{}", lines.collect::<String>())
     });
     blocks.collect::<Vec<_>>().join("\n")
 }
 
 /// The same as JSON: section → name → `value`, `origin`. A secret's value is its mask.
 pub(crate) fn show_json(raw: &RawConfig) -> Value {
-    let mut sections = Map::new();
-    for setting in shape().settings.iter().filter(|setting| setting.read_from_file().is_none()) {
-        let section = sections.entry(setting.section).or_insert_with(|| json!({}));
+    let mut shown = Map::new();
+    let settings = sections(raw).into_iter().flat_map(|section| shape().of_section(section));
+    for setting in settings.filter(|setting| setting.read_from_file().is_none()) {
+        let section = shown.entry(setting.section).or_insert_with(|| json!({}));
         section[setting.name] = json!({ "value": value(raw, setting), "origin": origin(raw, setting) });
     }
-    Value::Object(sections)
+    Value::Object(shown)
+}
+
+/// Those that are always there, and those of the providers that were given.
+fn sections(raw: &RawConfig) -> Vec<&'static str> {
+    let always = shape().sections.iter().map(|section| section.name);
+    always.chain(raw.providers()).collect()
 }
 
 fn line(raw: &RawConfig, setting: &Setting) -> Option<String> {

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::limit::{Limit, limit};
 use super::shape::shape;
 use super::*;
+use wardgate::{ClientSecret, Preset};
 
 /// A secret for webhooks.
 const HOOK: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -427,7 +428,7 @@ fn the_file_is_the_one_named_or_the_usual_one_or_none() {
 
 #[test]
 fn every_word_of_a_choice_is_understood() {
-    for setting in &shape().settings {
+    for setting in shape().settings.iter().chain(&shape().of_each_provider) {
         let Some(Limit::OneOf(words)) = limit(&setting.path) else { continue };
         for word in words {
             let faults = keys(production(&[(&setting.variable(), word)]));
@@ -465,6 +466,93 @@ fn mail_needs_a_server_a_sender_and_tls() {
     assert_eq!(keys(production(&[("WARDGATE_REGISTRATION__MODE", "verified")])), ["mail.smtp"]);
     let dev = Config::check(&from_environment(&[("WARDGATE_REGISTRATION__MODE", "verified")]), Mode::Dev);
     assert!(dev.unwrap().mail.smtp.is_none());
+}
+
+/// A file with two providers and the secret of one beside it.
+fn with_providers(folder: &TempDir) -> Vec<ConfigFile> {
+    written(folder, "google.secret", "GOCSPX-kR8sPq2x\n", 0o600);
+    let text = "[providers.google]\npreset = \"google\"\nclient_id = \"1234\"\nclient_secret_file = \"google.secret\"\n\
+                [providers.my-corp]\nissuer = \"https://id.example.com\"\nclient_id = \"wardgate\"\n\
+                links_verified_email = true\nscopes = [\"openid\", \"email\"]\nlabel = \"Corp\"\n";
+    vec![file(folder, text)]
+}
+
+#[test]
+fn providers_are_read_from_sections_of_their_own_and_from_the_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = with_providers(&folder);
+    let secret = ("WARDGATE_PROVIDERS__MY_CORP__CLIENT_SECRET", "hTq9-xWm3");
+    let mut variables = environment(COMPLETE);
+    variables.extend(environment(&[secret]));
+    let raw = load(&files, variables, &[]);
+    let config = Config::check(&raw, Mode::Production).unwrap();
+    let [google, corp] = config.providers.as_slice() else { panic!("{:?}", config.providers) };
+    assert_eq!((google.name.as_str(), google.label.as_str()), ("google", "Google"));
+    assert_eq!(google.client_secret, Some(ClientSecret::new("GOCSPX-kR8sPq2x")));
+    assert_eq!((corp.name.as_str(), corp.label.as_str(), corp.preset), ("my-corp", "Corp", Preset::Oidc));
+    assert_eq!((corp.links_verified_email, google.links_verified_email), (true, false));
+    assert_eq!(corp.client_secret, Some(ClientSecret::new("hTq9-xWm3")));
+    for text in [show(&raw), show_json(&raw).to_string(), format!("{config:?}")] {
+        assert!(text.contains("my-corp") && text.contains("1234"), "{text}");
+        assert!(!text.contains("kR8sPq2x") && !text.contains("hTq9"), "{text}");
+    }
+    assert!(Config::check(&from_environment(COMPLETE), Mode::Production).unwrap().providers.is_empty());
+}
+
+#[test]
+fn every_fault_of_a_provider_is_told_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[providers.a]\nissuer = \"http://id.example.com\"\nclient_id = \"x\"\n\
+                [providers.b]\npreset = \"google\"\nclient_id = \"x\"\nclient_secret = \"changeme\"\n\
+                [providers.c]\npreset = \"gogle\"\nclient_idd = \"x\"\nclient_id = \"x\"\n\
+                [providers.d]\npreset = \"github\"\nclient_id = \"x\"\nscopes = \"user\"\n\
+                [providers.e]\nissuer = \"https://10.0.0.1\"\nclient_id = \"x\"\nteam_id = \"T\"\n\
+                [providers.f]\npreset = \"keycloak\"\n\
+                [providers.My_Corp]\nclient_id = \"x\"\n[providers]\nx = 1\n";
+    let raw = load(&[file(&folder, text)], environment(COMPLETE), &[]);
+    let found = keys(Config::check(&raw, Mode::Production));
+    let expected = [
+        "providers.a.issuer",
+        "providers.b.client_secret",
+        "providers.c.client_idd",
+        "providers.c.preset",
+        "providers.d.scopes",
+        "providers.d.client_secret",
+        "providers.e.team_id",
+        "providers.f.client_id",
+        "providers.My_Corp",
+        "providers.x",
+    ];
+    for key in expected {
+        assert!(found.iter().any(|known| known == key), "{key}: {found:?}");
+    }
+    let faults = Config::check(&raw, Mode::Production).unwrap_err();
+    let report = report(&faults);
+    assert!(report.contains("client_id in section [providers.c], if that is meant"), "{report}");
+    assert!(!report.contains("changeme"), "{report}");
+    // A command minds none of it.
+    Config::check(&raw, Mode::Tool).unwrap();
+    // An issuer inside is one that the operator names.
+    let inside = [
+        ("WARDGATE_PROVIDERS__KC__PRESET", "keycloak"),
+        ("WARDGATE_PROVIDERS__KC__ISSUER", "http://keycloak.internal/realms/a"),
+        ("WARDGATE_PROVIDERS__KC__CLIENT_ID", "wardgate"),
+    ];
+    assert_eq!(keys(production(&inside)), ["providers.kc.issuer"]);
+    let named = [&inside[..], &[("WARDGATE_SERVER__INTERNAL_HOSTS", "keycloak.internal")]].concat();
+    assert_eq!(production(&named).unwrap().providers.len(), 1);
+    let slip = [("WARDGATE_PROVIDERS__KC__CLIENT_IDD", "x")];
+    let fault = production(&slip).unwrap_err().remove(0);
+    assert_eq!(fault.remedy, "WARDGATE_PROVIDERS__KC__CLIENT_ID, if that is meant");
+}
+
+#[test]
+fn a_file_of_a_provider_with_its_secret_in_it_is_a_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[providers.google]\npreset = \"google\"\nclient_id = \"1234\"\nclient_secret = \"GOCSPX-kR8sPq2x\"\n";
+    let open = ConfigFile::read(Path::new(&written(&folder, "wardgate.toml", text, 0o644))).unwrap();
+    let raw = load(&[open], environment(COMPLETE), &[]);
+    assert_eq!(keys(Config::check(&raw, Mode::Production)), ["providers.google.client_secret"]);
 }
 
 #[test]

@@ -12,6 +12,9 @@ const WEBHOOK: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 const COOKIE: &str = "wardgate_session";
 
+/// Of a client that is registered at another provider.
+const CLIENT: &str = "canary-secret-of-the-client-at-a-provider";
+
 /// What came in or went out and is a secret: in whole, and the part that makes it one, for a prefix may be shown.
 struct Canaries<'s> {
     server: &'s Server,
@@ -113,6 +116,10 @@ fn no_secret_is_in_the_log_the_audit_records_an_error_or_the_database() {
         // Where nobody listens.
         ("WARDGATE_AUDIT__WEBHOOK_URL", "http://127.0.0.1:9/"),
         ("WARDGATE_AUDIT__WEBHOOK_SECRET", WEBHOOK),
+        ("WARDGATE_PROVIDERS__HUB__PRESET", "github"),
+        ("WARDGATE_PROVIDERS__HUB__ISSUER", "http://127.0.0.1:9"),
+        ("WARDGATE_PROVIDERS__HUB__CLIENT_ID", "wardgate"),
+        ("WARDGATE_PROVIDERS__HUB__CLIENT_SECRET", CLIENT),
         ("WARDGATE_MAIL__SMTP", &smtp),
         ("WARDGATE_MAIL__TLS", "none"),
         ("WARDGATE_MAIL__FROM", "no-reply@example.com"),
@@ -123,6 +130,7 @@ fn no_secret_is_in_the_log_the_audit_records_an_error_or_the_database() {
     c.add(fs::read_to_string(folder.path().join("master.key")).unwrap().trim());
 
     c.add(WEBHOOK);
+    c.add(CLIENT);
     setup_link(&mut c, &setup);
     let password = c.add("canary-password-of-ada-lovelace");
     let person = json!({ "email": "ada@example.com", "password": password, "name": "Ada" });
@@ -134,6 +142,7 @@ fn no_secret_is_in_the_log_the_audit_records_an_error_or_the_database() {
     browser(&mut c, &password);
     administration(&mut c);
     invitations(&mut c, &access);
+    other_providers(&mut c);
     leaving(&mut c);
     internal_errors(&mut c, folder.path(), &password, &access);
     let new = c.add("canary-another-password-of-ada");
@@ -318,6 +327,42 @@ fn invitations(c: &mut Canaries<'_>, access: &str) {
     expect(&accept(c, &ended, &root), 400);
     expect(&accept(c, &token, &root), 200);
     expect(&accept(c, &token, &root), 400);
+}
+
+/// There and back, as far as one gets while the provider is away.
+fn other_providers(c: &mut Canaries<'_>) {
+    let begin = |c: &mut Canaries<'_>| {
+        let begun =
+            agent().get(format!("{}/auth/login/hub", c.server.base)).config().max_redirects(0).build();
+        let begun = begun.call().unwrap();
+        assert_eq!(begun.status(), 303);
+        let header = |name| begun.headers()[name].to_str().unwrap();
+        let (_, state) = header("location").split_once("&state=").unwrap();
+        let state = c.add(state.split('&').next().unwrap());
+        let (_, held) = header("set-cookie").split_once('=').unwrap();
+        let held = c.add(held.split(';').next().unwrap());
+        (state, format!("wardgate_upstream={held}"))
+    };
+    let code = c.add("canary-code-of-another-provider");
+    let (state, held) = begin(c);
+    let back = format!("/auth/callback/hub?state={state}&code={code}");
+    expect(&c.get(&back, &[]), 400);
+    expect(&c.get(&back, &[("cookie", &held)]), 502);
+    expect(&c.get(&back, &[("cookie", &held)]), 400);
+    let (state, held) = begin(c);
+    let back = format!("/auth/callback/hub?state={state}&error=server_error");
+    expect(&c.get(&back, &[("cookie", &held)]), 502);
+    let root = json!({ "email": "root@example.com", "password": "canary-password-of-the-first-superadmin" });
+    let answer = c.post("/auth/login", &[], &root);
+    expect(&answer, 200);
+    let authorization = bearer(&c.take(&answer, "access_token"));
+    c.take(&answer, "refresh_token");
+    let secret = c.add("canary-secret-of-a-client-in-the-database");
+    let other = json!({
+        "name": "other", "preset": "github", "client_id": "wardgate", "client_secret": secret, "label": "Other",
+    });
+    expect(&c.post("/admin/providers", &[("authorization", &authorization)], &other), 201);
+    expect(&c.post("/admin/providers", &[("authorization", &authorization)], &other), 409);
 }
 
 /// Another user's, in a tenant of its own: takes the data along and goes.

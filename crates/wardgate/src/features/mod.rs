@@ -33,7 +33,11 @@ pub(crate) mod sessions;
 
 pub(crate) mod tokens;
 
+pub(crate) mod identities;
+
 pub(crate) mod password;
+
+pub(crate) mod federation;
 
 pub(crate) mod signin;
 

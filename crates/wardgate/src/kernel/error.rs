@@ -117,13 +117,34 @@ pub enum AuthError {
     /// The token of a mail or an invitation is unknown, used, replaced, expired, another's or for something else.
     #[error("invalid or expired token")]
     InvalidToken,
+    /// What came back from a provider belongs to no sign-in that this browser began here.
+    #[error("invalid state")]
+    InvalidState,
+    /// Somebody told the provider not to tell us who they are.
+    #[error("the provider was not allowed to answer")]
+    UpstreamDenied,
+    /// The provider could not be asked, or its answer does not hold.
+    #[error("the provider failed")]
+    UpstreamFailed,
+    /// What the provider says is not enough for the account that it would be linked to, or is another's already.
+    #[error("linking refused")]
+    LinkingRefused,
+    /// Without it the user could not sign in any more.
+    #[error("the last way to sign in stays")]
+    LastCredential,
+    /// The tenant has a provider of this name.
+    #[error("provider exists")]
+    ProviderExists,
+    /// The tenant has as many providers as one may.
+    #[error("too many providers")]
+    TooManyProviders,
     /// This needs mail, and the server sends none.
     #[error("mail is not configured")]
     MailNotConfigured,
     /// The one-use link for the first superadmin is used, expired or was never made.
     #[error("invalid setup token")]
     InvalidSetupToken,
-    /// The last active superadmin cannot be removed, disabled or given another role.
+    /// The last superadmin who can sign in cannot be removed, disabled, given another role or cut off from their provider.
     #[error("the last superadmin stays")]
     LastSuperadmin,
     /// No such thing, or not this principal's.

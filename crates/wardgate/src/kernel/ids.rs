@@ -87,7 +87,8 @@ stored_id!(
     AuditEventId,
     OrgId,
     InvitationId,
-    MailId
+    MailId,
+    IdentityId
 );
 
 typed_id!(
@@ -129,6 +130,10 @@ typed_id!(
 typed_id!(
     /// One mail that waits to be sent.
     MailId, "mail"
+);
+typed_id!(
+    /// One identity link: a user as another provider knows them.
+    IdentityId, "idn"
 );
 typed_id!(
     /// One issued access token (`jti`).

@@ -5,7 +5,7 @@ use axum::response::Response;
 
 use super::form::{Field, Form, Kind, Sent};
 use super::frame::{AccountForm, Frame};
-use super::visit::{Refused, Visit};
+use super::visit::Visit;
 use super::{sent, shown};
 use crate::features::audit::Actor;
 use crate::features::password::http::PasswordChange;
@@ -65,7 +65,7 @@ async fn show_profile(visit: Visit) -> Response {
     visit.show(&profile(&visit, name_form(&visit), email_form(&visit)))
 }
 
-async fn rename(visit: Visit, form_sent: Sent) -> Result<Response, Refused> {
+async fn rename(visit: Visit, form_sent: Sent) -> Result<Response, AuthError> {
     let done = async {
         let ProfileChange { name } = form_sent.read()?;
         let (tenant, id) = (visit.tenant.id, visit.me()?.user().id);
@@ -79,7 +79,7 @@ async fn rename(visit: Visit, form_sent: Sent) -> Result<Response, Refused> {
     }
 }
 
-async fn change_email(visit: Visit, form_sent: Sent) -> Result<Response, Refused> {
+async fn change_email(visit: Visit, form_sent: Sent) -> Result<Response, AuthError> {
     let done = async {
         let email = form_sent.read::<Address>()?.email()?;
         visit.gate.recovery().change_email(&visit.tenant, visit.me()?.user(), &email, &visit.source).await
@@ -92,7 +92,7 @@ async fn change_email(visit: Visit, form_sent: Sent) -> Result<Response, Refused
     }
 }
 
-async fn resend(visit: Visit) -> Result<Response, Refused> {
+async fn resend(visit: Visit) -> Result<Response, AuthError> {
     let email = visit.me()?.user().email.clone();
     visit.gate.recovery().resend_verification(&visit.tenant, &email, &visit.source).await?;
     Ok(visit.to("/account?done=link_mailed"))
@@ -115,7 +115,7 @@ async fn show_password(visit: Visit) -> Response {
     visit.show(&password_page(&visit, password_form(&visit)))
 }
 
-async fn change_password(visit: Visit, form_sent: Sent) -> Result<Response, Refused> {
+async fn change_password(visit: Visit, form_sent: Sent) -> Result<Response, AuthError> {
     let done = async {
         let PasswordChange { current_password, new_password } = form_sent.read()?;
         let me = visit.me()?;
@@ -156,7 +156,7 @@ async fn show_delete(visit: Visit) -> Response {
     visit.show(&delete_page(&visit, delete_form(&visit)))
 }
 
-async fn delete(visit: Visit, form_sent: Sent) -> Result<Response, Refused> {
+async fn delete(visit: Visit, form_sent: Sent) -> Result<Response, AuthError> {
     let done = async {
         let (Leaving { typed }, me) = (form_sent.read()?, visit.me()?);
         let is_own = typed.parse().is_ok_and(|typed: crate::kernel::email::Email| {

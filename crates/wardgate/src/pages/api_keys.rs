@@ -8,7 +8,7 @@ use axum::response::Response;
 
 use super::form::{Form, Kind, Sent};
 use super::frame::Frame;
-use super::visit::{Refused, Visit};
+use super::visit::Visit;
 use super::{sent, shown};
 use crate::features::api_keys::{ApiKey, ApiKeyChange, NewApiKey};
 use crate::gate::Wardgate;
@@ -96,13 +96,13 @@ fn frame(visit: &Visit, title: &str) -> Frame {
     Frame { section: "api-keys", ..Frame::new(visit, title) }
 }
 
-async fn list(visit: Visit) -> Result<Response, Refused> {
+async fn list(visit: Visit) -> Result<Response, AuthError> {
     let rows = rows(&visit).await?;
     Ok(visit.show(&Page { p: frame(&visit, "keys-title"), rows, form: form(&visit) }))
 }
 
 /// The one page that is the answer to its form, not behind a redirect: the key is nowhere to be read again.
-async fn create(visit: Visit, form_sent: Sent) -> Result<Response, Refused> {
+async fn create(visit: Visit, form_sent: Sent) -> Result<Response, AuthError> {
     let made = async {
         let NewKey { name, days } = form_sent.read()?;
         let expires_at = days.map(|days| Some(visit.gate.now().plus(DAY * days)));
@@ -127,7 +127,7 @@ async fn create(visit: Visit, form_sent: Sent) -> Result<Response, Refused> {
     }
 }
 
-async fn revoke(visit: Visit, Path(id): Path<String>) -> Result<Response, Refused> {
+async fn revoke(visit: Visit, Path(id): Path<String>) -> Result<Response, AuthError> {
     let id = id.parse().map_err(|_| AuthError::NotFound)?;
     let me = visit.me()?;
     let caller = me.caller(visit.source.clone());

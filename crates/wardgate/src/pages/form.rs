@@ -3,7 +3,7 @@
 use axum::extract::{FromRequest, Request};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::visit::{Refused, Visit};
+use super::visit::Visit;
 use crate::kernel::error::AuthError;
 use crate::web::body;
 use crate::web::fields::{Encoding, Fields, FromFields, form_pairs};
@@ -13,9 +13,9 @@ use crate::web::fields::{Encoding, Fields, FromFields, form_pairs};
 pub(super) struct Sent(Vec<u8>);
 
 impl<S: Send + Sync> FromRequest<S> for Sent {
-    type Rejection = Refused;
+    type Rejection = AuthError;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Refused> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, AuthError> {
         let (parts, body) = request.into_parts();
         Ok(Self(body::form(&parts.headers, body).await?))
     }

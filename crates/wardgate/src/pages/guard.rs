@@ -4,13 +4,13 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_LENGTH, SET_COOKIE};
+use http::header::{ACCEPT, CONTENT_LENGTH, SET_COOKIE};
 use http::request::Parts;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::form::{Form, encoded};
 use super::frame::{Frame, Single};
-use super::visit::{Refused, Visit};
+use super::visit::Visit;
 use crate::authn::{CurrentUser, Presented, check_access};
 use crate::gate::Wardgate;
 use crate::kernel::error::AuthError;
@@ -18,6 +18,7 @@ use crate::kernel::tenant::CurrentTenant;
 use crate::web::body;
 use crate::web::fields::form_pairs;
 use crate::web::origin::Asked;
+use crate::web::problem::Refusal;
 use crate::web::routes::Access;
 
 /// The field in which the password is asked for again.
@@ -36,12 +37,31 @@ pub(crate) async fn guard(
     };
     let visit = Visit::new(&gate, tenant, &parts);
     match admitted(&gate, access, parts, body, visit.clone(), next).await {
-        Ok(mut response) => match response.extensions_mut().remove::<Refused>().and_then(Refused::into_error)
-        {
-            Some(error) => visit.refuse(error),
-            None => response,
-        },
+        Ok(response) => in_words(response, &visit),
         Err(refusal) => visit.refuse(refusal),
+    }
+}
+
+/// The middleware around what a browser comes to from another provider: a refusal is a page for whoever reads pages.
+pub(crate) async fn retold(State(gate): State<Wardgate>, request: Request, next: Next) -> Response {
+    let accepted = request.headers().get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    if !accepted.into_iter().any(|types| types.contains("text/html")) {
+        return next.run(request).await;
+    }
+    let (mut parts, body) = request.into_parts();
+    let tenant = match CurrentTenant::from_request_parts(&mut parts, &gate).await {
+        Ok(tenant) => tenant,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let visit = Visit::new(&gate, tenant, &parts);
+    in_words(next.run(Request::from_parts(parts, body)).await, &visit)
+}
+
+/// A refusal as a page, in the visitor's language; everything else as it is.
+fn in_words(mut response: Response, visit: &Visit) -> Response {
+    match Refusal::take(&mut response) {
+        Some(error) => visit.refuse(error),
+        None => response,
     }
 }
 
@@ -119,9 +139,7 @@ async fn confirmed(mut parts: Parts, body: Body, visit: Visit, next: Next) -> Re
         Ok(cookie) => cookie,
         Err(refusal) => {
             let form = form(&visit, rest);
-            return visit
-                .again(refusal, form, question)
-                .map_err(|refused| refused.into_error().unwrap_or(AuthError::StepUpRequired));
+            return visit.again(refusal, form, question);
         }
     };
     parts.headers.remove(CONTENT_LENGTH);

@@ -6,7 +6,7 @@ use axum::response::Response;
 
 use super::form::{Form, Kind, Sent};
 use super::frame::{Frame, Single};
-use super::visit::{Refused, Visit};
+use super::visit::Visit;
 use super::{sent, shown};
 use crate::features::links::Purpose;
 use crate::features::recovery::http::{Address, Reset, Token};
@@ -69,7 +69,7 @@ async fn ask_forgot(visit: Visit) -> Response {
     visit.show(&forgot_page(&visit, forgot_form(&visit)))
 }
 
-async fn forgot(visit: Visit, form_sent: Sent) -> Result<Response, Refused> {
+async fn forgot(visit: Visit, form_sent: Sent) -> Result<Response, AuthError> {
     let asked = async {
         let email = form_sent.read::<Address>()?.email()?;
         visit.gate.recovery().forgot_password(&visit.tenant, &email, &visit.source).await
@@ -92,7 +92,7 @@ async fn ask_reset(visit: Visit) -> Response {
     visit.show(&reset_page(&visit, reset_form(&visit)))
 }
 
-async fn reset(visit: Visit, form_sent: Sent) -> Result<Response, Refused> {
+async fn reset(visit: Visit, form_sent: Sent) -> Result<Response, AuthError> {
     let done = async {
         let Reset { token, new_password } = read_pasted(&form_sent)?;
         visit.gate.recovery().reset_password(&visit.tenant, &token, &new_password, &visit.source).await
@@ -115,7 +115,7 @@ async fn ask_verify(visit: Visit) -> Response {
     visit.show(&verify_page(&visit, verify_form(&visit)))
 }
 
-async fn verify(visit: Visit, form_sent: Sent) -> Result<Response, Refused> {
+async fn verify(visit: Visit, form_sent: Sent) -> Result<Response, AuthError> {
     let done = async {
         let Token(token) = read_pasted(&form_sent)?;
         visit.gate.recovery().verify_email(&visit.tenant, &token, &visit.source).await
@@ -142,7 +142,7 @@ async fn ask_for_link(visit: Visit) -> Response {
 }
 
 /// The browser gets a cookie, without which the link is worth nothing (S-115).
-async fn send_link(visit: Visit, form_sent: Sent) -> Result<Response, Refused> {
+async fn send_link(visit: Visit, form_sent: Sent) -> Result<Response, AuthError> {
     let asked = async {
         let email = form_sent.read::<Address>()?.email()?;
         visit.gate.recovery().magic_link(&visit.tenant, &email, &visit.source).await
@@ -168,7 +168,7 @@ async fn ask_to_open(visit: Visit) -> Response {
     visit.show(&open_page(&visit, open_form(&visit)))
 }
 
-async fn open_link(visit: Visit, form_sent: Sent) -> Result<Response, Refused> {
+async fn open_link(visit: Visit, form_sent: Sent) -> Result<Response, AuthError> {
     let (cookies, slug) = (visit.gate.link_cookie(), &visit.tenant.slug);
     let done = async {
         let Token(token) = read_pasted(&form_sent)?;

@@ -22,11 +22,11 @@ use axum::handler::Handler;
 use http::Method;
 
 pub(crate) use files::files;
-pub(crate) use guard::guard;
+pub(crate) use guard::{guard, retold};
 
 use crate::gate::Wardgate;
 use crate::web::openapi::operation;
-use crate::web::routes::{Access, Route, route};
+use crate::web::routes::{Access, Endpoint, Route, route};
 
 /// What a page's form is admitted by is what the JSON route of the same deed asks for; tests compare the two.
 pub(crate) fn table() -> Vec<Route<Wardgate>> {
@@ -41,6 +41,11 @@ pub(crate) fn table() -> Vec<Route<Wardgate>> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// The routes of the API to which a browser goes by itself, so that people read what they refuse.
+pub(crate) fn is_visited(endpoint: &Endpoint) -> bool {
+    ["/auth/login/{provider}", "/auth/callback/{provider}"].contains(&endpoint.path)
 }
 
 fn shown<H: Handler<T, Wardgate>, T: 'static>(

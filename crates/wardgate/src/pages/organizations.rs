@@ -8,7 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::form::{Form, Kind, Sent};
 use super::frame::{Frame, Single};
 use super::mailed::read_pasted;
-use super::visit::{Refused, Visit};
+use super::visit::Visit;
 use super::{sent, shown};
 use crate::features::organizations::http::Acceptance;
 use crate::gate::Wardgate;
@@ -51,7 +51,7 @@ async fn page(visit: &Visit, alert: Option<String>) -> Result<Page, AuthError> {
     Ok(Page { p, rows: memberships.into_iter().map(row).collect(), has_active: active.is_some(), alert })
 }
 
-async fn list(visit: Visit) -> Result<Response, Refused> {
+async fn list(visit: Visit) -> Result<Response, AuthError> {
     let page = page(&visit, None).await?;
     Ok(visit.show(&page))
 }
@@ -66,15 +66,15 @@ async fn act_in(visit: &Visit, org: Option<OrgId>) -> Result<Response, AuthError
     Ok(visit.to("/account/organizations?done=switched"))
 }
 
-async fn switch(visit: Visit, Path(id): Path<String>) -> Result<Response, Refused> {
-    Ok(act_in(&visit, Some(org_id(&id)?)).await?)
+async fn switch(visit: Visit, Path(id): Path<String>) -> Result<Response, AuthError> {
+    act_in(&visit, Some(org_id(&id)?)).await
 }
 
-async fn switch_to_none(visit: Visit) -> Result<Response, Refused> {
-    Ok(act_in(&visit, None).await?)
+async fn switch_to_none(visit: Visit) -> Result<Response, AuthError> {
+    act_in(&visit, None).await
 }
 
-async fn leave(visit: Visit, Path(id): Path<String>) -> Result<Response, Refused> {
+async fn leave(visit: Visit, Path(id): Path<String>) -> Result<Response, AuthError> {
     let (org, user) = (org_id(&id)?, visit.me()?.user().id);
     match visit.gate.organizations().remove(visit.tenant.id, user, org, user, &visit.source).await {
         Ok(()) => Ok(visit.to("/account/organizations?done=left")),
@@ -82,7 +82,7 @@ async fn leave(visit: Visit, Path(id): Path<String>) -> Result<Response, Refused
             let page = page(&visit, Some(visit.words.error(&error))).await?;
             Ok(visit.show_refused(error, &page))
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 
@@ -117,7 +117,7 @@ async fn from_mail(visit: Visit) -> Response {
     visit.to("/account/invitation")
 }
 
-async fn accept(visit: Visit, form_sent: Sent) -> Result<Response, Refused> {
+async fn accept(visit: Visit, form_sent: Sent) -> Result<Response, AuthError> {
     let joined = async {
         let Acceptance { token } = read_pasted(&form_sent)?;
         visit.gate.organizations().accept(visit.tenant.id, visit.me()?.user(), &token, &visit.source).await

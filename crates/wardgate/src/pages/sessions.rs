@@ -6,7 +6,7 @@ use axum::response::Response;
 
 use super::device::described;
 use super::frame::Frame;
-use super::visit::{Refused, Visit};
+use super::visit::Visit;
 use super::{sent, shown};
 use crate::features::sessions::Session;
 use crate::gate::Wardgate;
@@ -40,7 +40,7 @@ fn row(visit: &Visit, session: Session, is_current: bool) -> Row {
     Row { id: session.id.to_string(), device, address: session.address, seen, is_current }
 }
 
-async fn list(visit: Visit) -> Result<Response, Refused> {
+async fn list(visit: Visit) -> Result<Response, AuthError> {
     let me = visit.me()?;
     let all = PageRequest { limit: PageRequest::MAX_LIMIT, after: None };
     let (sessions, _) = visit.gate.sessions().list(visit.tenant.id, me.user().id, all).await?;
@@ -57,7 +57,7 @@ async fn list(visit: Visit) -> Result<Response, Refused> {
     Ok(visit.show(&Page { p, rows }))
 }
 
-async fn end(visit: Visit, Path(id): Path<String>) -> Result<Response, Refused> {
+async fn end(visit: Visit, Path(id): Path<String>) -> Result<Response, AuthError> {
     let id = id.parse().map_err(|_| AuthError::NotFound)?;
     visit.gate.sessions().end_own(visit.tenant.id, visit.me()?.user().id, id, &visit.source).await?;
     Ok(visit.to("/account/sessions?done=session_ended"))

@@ -1,11 +1,13 @@
 //! `/sign-in`, `/register` and `/sign-out`.
 
 use axum::response::Response;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::form::{Form, Sent};
-use super::frame::{Frame, Single};
-use super::visit::{Refused, Visit};
+use super::frame::{Frame, Link, Single};
+use super::visit::Visit;
 use super::{sent, shown};
+use crate::features::federation::ProviderView;
 use crate::features::password::Registered;
 use crate::features::password::http::Registration;
 use crate::features::signin::http::BrowserLogin;
@@ -20,9 +22,20 @@ fn form(visit: &Visit) -> Form {
         .field(visit.input("password", "password", "current-password"))
 }
 
-fn page(visit: &Visit, form: Form) -> Single {
+/// Other providers through which one may sign in, and go on to where one was about to.
+async fn providers(visit: &Visit) -> Result<Vec<Link>, AuthError> {
+    let next = visit.next().map_or_else(|| visit.at("/account"), str::to_owned);
+    let next = utf8_percent_encode(&next, NON_ALPHANUMERIC);
+    let link = |provider: ProviderView| Link {
+        text: visit.words.with("link-provider", "provider", &provider.label),
+        href: visit.at(&format!("/auth/login/{}?next={next}", provider.name)),
+    };
+    Ok(visit.gate.federation().providers(visit.tenant.id).await?.into_iter().map(link).collect())
+}
+
+fn page(visit: &Visit, form: Form, mut ways: Vec<Link>) -> Single {
     let mut links = Vec::new();
-    let (mut ways, can_mail) = (Vec::new(), visit.gate.recovery().can_mail());
+    let can_mail = visit.gate.recovery().can_mail();
     if can_mail {
         ways.push(visit.link("link-magic-link", &visit.with_next("/magic-link")));
         links.push(visit.link("link-forgot", "/forgot-password"));
@@ -34,14 +47,21 @@ fn page(visit: &Visit, form: Form) -> Single {
     Single { p: Frame::new(visit, "sign-in-title"), lead, form: Some(form), ways, links }
 }
 
-async fn ask(visit: Visit) -> Response {
-    if visit.user().is_some() { visit.on() } else { visit.show(&page(&visit, form(&visit))) }
+async fn ask(visit: Visit) -> Result<Response, AuthError> {
+    if visit.user().is_some() {
+        return Ok(visit.on());
+    }
+    let ways = providers(&visit).await?;
+    Ok(visit.show(&page(&visit, form(&visit), ways)))
 }
 
-async fn sign_in(visit: Visit, form_sent: Sent) -> Result<Response, Refused> {
+async fn sign_in(visit: Visit, form_sent: Sent) -> Result<Response, AuthError> {
     match proven(&visit, form_sent.read()).await {
         Ok(cookie) => Ok(visit.signed_in(&cookie)),
-        Err(error) => visit.again(error, form(&visit).typed(&form_sent), page),
+        Err(error) => {
+            let ways = providers(&visit).await?;
+            visit.again(error, form(&visit).typed(&form_sent), |visit, form| page(visit, form, ways))
+        }
     }
 }
 
@@ -83,7 +103,7 @@ async fn ask_to_register(visit: Visit) -> Response {
     visit.show(&closed)
 }
 
-async fn register(visit: Visit, form_sent: Sent) -> Result<Response, Refused> {
+async fn register(visit: Visit, form_sent: Sent) -> Result<Response, AuthError> {
     match registered(&visit, &form_sent).await {
         Ok(response) => Ok(response),
         Err(error) => visit.again(error, registration_form(&visit).typed(&form_sent), registration_page),
@@ -105,7 +125,7 @@ async fn registered(visit: &Visit, form_sent: &Sent) -> Result<Response, AuthErr
     }
 }
 
-async fn sign_out(visit: Visit) -> Result<Response, Refused> {
+async fn sign_out(visit: Visit) -> Result<Response, AuthError> {
     let (tenant, user) = (&visit.tenant, visit.me()?);
     let session = user.principal().session().ok_or(AuthError::InsufficientPermissions)?;
     visit.gate.sessions().end_own(tenant.id, user.user().id, session, &visit.source).await?;

@@ -56,38 +56,12 @@ pub(super) struct Visit {
     is_faulty: bool,
 }
 
-/// A refusal on its way to becoming a page.
-#[derive(Debug, Clone)]
-pub(super) struct Refused(Arc<AuthError>);
-
-impl From<AuthError> for Refused {
-    fn from(error: AuthError) -> Self {
-        Self(Arc::new(error))
-    }
-}
-
-impl Refused {
-    /// The refusal itself; `None` if somebody else holds it still.
-    pub(super) fn into_error(self) -> Option<AuthError> {
-        Arc::into_inner(self.0)
-    }
-}
-
-impl IntoResponse for Refused {
-    /// The guard makes a page of it, in the visitor's language.
-    fn into_response(self) -> Response {
-        let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        response.extensions_mut().insert(self);
-        response
-    }
-}
-
 impl<S: Send + Sync> FromRequestParts<S> for Visit {
-    type Rejection = Refused;
+    type Rejection = AuthError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
         let visit = parts.extensions.get::<Self>().cloned();
-        visit.ok_or_else(|| AuthError::internal("open a page", "the guard is not around it").into())
+        visit.ok_or_else(|| AuthError::internal("open a page", "the guard is not around it"))
     }
 }
 
@@ -144,7 +118,7 @@ impl Visit {
 
     /// Where to go after signing in, if that is somewhere we would send anybody (S-054).
     pub(super) fn next(&self) -> Option<&str> {
-        destination(self.asked("next")?, self.gate.session_origins())
+        destination(self.asked("next")?, self.gate.page_origins())
     }
 
     /// The path with what this page was asked to go on to.
@@ -259,9 +233,9 @@ impl Visit {
         error: AuthError,
         mut form: Form,
         page: impl FnOnce(&Self, Form) -> T,
-    ) -> Result<Response, Refused> {
+    ) -> Result<Response, AuthError> {
         if form.refuse(self, &error).is_err() {
-            return Err(error.into());
+            return Err(error);
         }
         let faulty = Self { is_faulty: true, ..self.clone() };
         Ok(self.show_refused(error, &page(&faulty, form)))
@@ -281,7 +255,7 @@ impl Visit {
     fn protect(&self, mut response: Response) -> Response {
         let image = self.logo().map(|source| format!("; img-src {source}")).unwrap_or_default();
         // A browser holds the redirect behind a form to this too, so a page to go on to has to be in it.
-        let targets = self.gate.session_origins().iter().filter(|origin| is_plain_source(origin));
+        let targets = self.gate.page_origins().iter().filter(|origin| is_plain_source(origin));
         let targets: String = targets.map(|origin| format!(" {origin}")).collect();
         let policy = format!(
             "default-src 'none'; script-src 'self'; style-src 'self'{image}; form-action 'self'{targets}; base-uri 'none'; \

@@ -3,8 +3,9 @@
 pub(crate) mod clock;
 pub(crate) mod ephemeral;
 pub(crate) mod mailer;
-#[cfg(feature = "webhook")]
+#[cfg(any(feature = "webhook", feature = "federation"))]
 pub(crate) mod outbound;
+pub(crate) mod provider;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,8 +14,9 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use mailer::{DevInbox, Mail, MailError, Mailer, RecordingMailer};
 #[cfg(feature = "smtp")]
 pub use mailer::{SmtpMailer, SmtpSettings, SmtpTls};
-#[cfg(feature = "webhook")]
+#[cfg(any(feature = "webhook", feature = "federation"))]
 pub use outbound::{Answer, Outbound, OutboundError, Resolved, Resolver};
+pub use provider::{Redirection, Returned, UpstreamError, UpstreamIdentity, UpstreamProvider};
 pub use wardgate_crypto::{Rng, SeededRng, SystemRng};
 
 /// A future in a box, so that a port stays object-safe.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, Url, redirect};
+use reqwest::{Client, RequestBuilder, Url, redirect};
 
 use crate::kernel::network::Network;
 
@@ -129,6 +129,15 @@ impl Outbound {
         admit(url, allowed).map(drop)
     }
 
+    /// Whether `to` is at one of the `allowed` hosts, and elsewhere than `from`: what a document says that somebody
+    /// outside may have written is no permission to go inside.
+    pub fn leads_inside(from: &str, to: &str, allowed: &[String]) -> bool {
+        let origin = |url: &str| Url::parse(url).map(|url| url.origin());
+        let is_inside =
+            Url::parse(to).is_ok_and(|to| to.host_str().is_some_and(|host| is_allowed(allowed, host)));
+        is_inside && origin(from) != origin(to)
+    }
+
     /// Sends `body` and reads the answer.
     ///
     /// # Errors
@@ -139,21 +148,35 @@ impl Outbound {
         headers: &[(&'static str, String)],
         body: Vec<u8>,
     ) -> Result<Answer, OutboundError> {
-        let mut request = self.client.post(admit(url, &self.allowed)?).body(body);
-        for (name, value) in headers {
-            request = request.header(*name, value);
-        }
-        let mut response = request.send().await.map_err(|error| failed(&error))?;
-        let (status, mut body) = (response.status().as_u16(), Vec::new());
-        // Whatever Content-Length says.
-        while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
-            if body.len() + chunk.len() > MAX_BYTES {
-                return Err(OutboundError::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Answer { status, body })
+        send(self.client.post(admit(url, &self.allowed)?).body(body), headers).await
     }
+
+    /// Asks for what lies at an address.
+    ///
+    /// # Errors
+    /// As [`post`](Self::post).
+    pub async fn get(&self, url: &str, headers: &[(&'static str, String)]) -> Result<Answer, OutboundError> {
+        send(self.client.get(admit(url, &self.allowed)?), headers).await
+    }
+}
+
+async fn send(
+    mut request: RequestBuilder,
+    headers: &[(&'static str, String)],
+) -> Result<Answer, OutboundError> {
+    for (name, value) in headers {
+        request = request.header(*name, value);
+    }
+    let mut response = request.send().await.map_err(|error| failed(&error))?;
+    let (status, mut body) = (response.status().as_u16(), Vec::new());
+    // Whatever Content-Length says.
+    while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
+        if body.len() + chunk.len() > MAX_BYTES {
+            return Err(OutboundError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status, body })
 }
 
 /// A host that is an address is never resolved, so it is looked at here. Parsing as browsers do (WHATWG URL) has

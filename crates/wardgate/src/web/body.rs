@@ -24,6 +24,9 @@ const MAX_DRAINED: usize = 4 * 1024 * 1024;
 /// A request body of JSON.
 pub(crate) struct Json<T>(pub(crate) T);
 
+/// A request body of a form.
+pub(crate) struct Form<T>(pub(crate) T);
+
 /// A request body of JSON or of a form.
 pub(crate) struct FormOrJson<T>(pub(crate) T);
 
@@ -35,6 +38,19 @@ impl<T: FromFields, S: Send + Sync> FromRequest<S> for Json<T> {
         let bytes = read(body).await?;
         match media_type(&parts.headers) {
             Some(MediaType::Json) => Fields::read(Encoding::Json, &bytes).map(Self),
+            _ => Err(AuthError::UnsupportedMediaType),
+        }
+    }
+}
+
+impl<T: FromFields, S: Send + Sync> FromRequest<S> for Form<T> {
+    type Rejection = AuthError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, AuthError> {
+        let (parts, body) = request.into_parts();
+        let bytes = read(body).await?;
+        match media_type(&parts.headers) {
+            Some(MediaType::Form) => Fields::read(Encoding::Form, &bytes).map(Self),
             _ => Err(AuthError::UnsupportedMediaType),
         }
     }

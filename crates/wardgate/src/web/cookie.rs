@@ -1,4 +1,4 @@
-//! The cookies: the session's, and the one that binds a magic link to a browser.
+//! The cookies: the session's, and those that bind something to the browser that asked for it.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -43,24 +43,33 @@ impl SessionCookie {
     }
 }
 
-/// What binds a magic link to the browser that asked for it.
+/// What binds something to the browser that asked for it, while that is under way.
 #[derive(Debug, Clone)]
-pub(crate) struct LinkCookie {
+pub(crate) struct BindingCookie {
+    name: &'static str,
     secure: bool,
 }
 
-impl LinkCookie {
-    /// As [`SessionCookie::new`].
-    pub(crate) fn new(secure: bool) -> Self {
-        Self { secure }
+impl BindingCookie {
+    /// For a magic link. `secure` as for [`SessionCookie::new`].
+    pub(crate) fn magic_link(secure: bool) -> Self {
+        Self { name: if secure { "__Host-wardgate_magic_link" } else { "wardgate_magic_link" }, secure }
+    }
+
+    /// For a sign-in through another provider.
+    ///
+    /// `SameSite=Lax` like the rest, although some providers send the browser back with a form: what is posted is sent
+    /// on to the same address as a query, and to that the browser goes with its cookie.
+    pub(crate) fn upstream(secure: bool) -> Self {
+        Self { name: if secure { "__Host-wardgate_upstream" } else { "wardgate_upstream" }, secure }
     }
 
     /// As [`SessionCookie::name`].
     pub(crate) fn name(&self, slug: &str) -> Cow<'static, str> {
-        of_tenant(if self.secure { "__Host-wardgate_magic_link" } else { "wardgate_magic_link" }, slug)
+        of_tenant(self.name, slug)
     }
 
-    /// A `Set-Cookie` that gives it for as long as the link is good.
+    /// A `Set-Cookie` that gives it for as long as it is under way.
     pub(crate) fn set(&self, slug: &str, value: &str, max_age: Duration) -> HeaderValue {
         header(&self.name(slug), value, max_age, self.secure)
     }

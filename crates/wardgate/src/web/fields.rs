@@ -189,6 +189,11 @@ impl Fields {
         })
     }
 
+    /// Leaves what was not taken unread: where others write the request, and may write more than is known here.
+    pub(crate) fn ignore_rest(&mut self) {
+        self.entries.clear();
+    }
+
     pub(crate) fn is_form(&self) -> bool {
         self.encoding == Encoding::Form
     }

@@ -10,7 +10,6 @@ pub(crate) mod docs;
 pub(crate) mod envelope;
 pub(crate) mod fields;
 pub(crate) mod inbox;
-#[allow(dead_code, reason = "signing in elsewhere uses the rest")]
 pub(crate) mod next;
 pub(crate) mod openapi;
 pub(crate) mod origin;

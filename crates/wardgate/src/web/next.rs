@@ -1,7 +1,7 @@
 //! Where a browser goes once it has signed in. Whoever writes the link to a sign-in page names the address, so it is
 //! judged before anybody is sent there (S-054).
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// Where a browser goes when it asked for nothing, or for what is refused.
 pub(crate) const DEFAULT_PAGE: &str = "/";
@@ -24,6 +24,12 @@ pub(crate) fn destination<'a>(asked: &'a str, allowed: &[String]) -> Option<&'a 
     // Behind an origin anything else would make another host of it: `https://app.example.org@evil.org`.
     let is_whole = rest.is_empty() || rest.starts_with(['/', '?', '#']);
     (is_whole && is_plain_path(rest)).then_some(asked)
+}
+
+/// The query of an address, every value escaped.
+pub(crate) fn query<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let pair = |(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC));
+    pairs.map(pair).collect::<Vec<_>>().join("&")
 }
 
 /// Whether the path names one page however often it is decoded or normalised on the way: no empty segment, which after

@@ -75,6 +75,13 @@ impl Operation {
         self
     }
 
+    /// It reads a form.
+    pub(crate) fn form(mut self, schema: &Value) -> Self {
+        let content = json!({ "application/x-www-form-urlencoded": { "schema": schema } });
+        self.body = Some(json!({ "required": true, "content": content }));
+        self
+    }
+
     /// It reads a form or JSON.
     pub(crate) fn form_or_json(mut self, form: &Value, json: &Value) -> Self {
         self.body = Some(json!({

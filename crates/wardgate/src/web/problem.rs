@@ -84,6 +84,13 @@ pub const PROBLEMS: &[ProblemRow] = &[
         "Ask for another: it was used, replaced by a newer one, has ended, or is for somebody else or another browser.",
     ),
     row(
+        "invalid_state",
+        400,
+        "Invalid state",
+        "Invalid or expired sign-in",
+        "Begin the sign-in anew, in the same browser: it was used, took over ten minutes, or was begun elsewhere.",
+    ),
+    row(
         "incorrect_credentials",
         401,
         "Incorrect credentials",
@@ -163,6 +170,20 @@ pub const PROBLEMS: &[ProblemRow] = &[
         "Send the password to POST /auth/step-up, or sign in anew, and try again within 15 minutes.",
     ),
     row(
+        "linking_refused",
+        403,
+        "Linking refused",
+        "This sign-in cannot be linked to an account",
+        "Sign in to the account as before and link the provider there; or prove the address to the provider first.",
+    ),
+    row(
+        "upstream_denied",
+        403,
+        "Provider not allowed",
+        "The provider was not allowed to tell who you are",
+        "Begin anew and allow it, or sign in another way.",
+    ),
+    row(
         "cross_site",
         403,
         "Cross-site request",
@@ -188,8 +209,29 @@ pub const PROBLEMS: &[ProblemRow] = &[
         "last_superadmin",
         409,
         "The last superadmin stays",
-        "The last active superadmin cannot be removed",
+        "No superadmin who can sign in would be left",
         "Make another superadmin first.",
+    ),
+    row(
+        "last_credential",
+        409,
+        "The last way to sign in stays",
+        "Without it nobody could sign in to the account",
+        "Set a password or link another provider first.",
+    ),
+    row(
+        "provider_exists",
+        409,
+        "Provider exists",
+        "There is a provider of this name",
+        "Choose another name, or change that provider.",
+    ),
+    row(
+        "too_many_providers",
+        409,
+        "Too many providers",
+        "A tenant has at most 20 providers",
+        "Remove one that is no longer used.",
     ),
     row(
         "role_exists",
@@ -307,6 +349,13 @@ pub const PROBLEMS: &[ProblemRow] = &[
         "Configure [mail], or do without what needs it.",
     ),
     row(
+        "upstream_failed",
+        502,
+        "Provider failed",
+        "The provider could not be asked, or its answer does not hold",
+        "Try again, or sign in another way; the server's log has the cause under the request id of this answer.",
+    ),
+    row(
         "busy",
         503,
         "Busy",
@@ -356,6 +405,13 @@ impl AuthError {
             Self::DefaultTenant => "default_tenant",
             Self::NameTaken => "name_taken",
             Self::InvalidToken => "invalid_token",
+            Self::InvalidState => "invalid_state",
+            Self::UpstreamDenied => "upstream_denied",
+            Self::UpstreamFailed => "upstream_failed",
+            Self::LinkingRefused => "linking_refused",
+            Self::LastCredential => "last_credential",
+            Self::ProviderExists => "provider_exists",
+            Self::TooManyProviders => "too_many_providers",
             Self::MailNotConfigured => "mail_not_configured",
             Self::InvalidSetupToken => "invalid_setup_token",
             Self::LastSuperadmin => "last_superadmin",
@@ -447,6 +503,8 @@ impl AuthError {
     #[cfg(feature = "pages")]
     pub(crate) fn into_page(self, html: String) -> Response {
         let mut response = self.into_response();
+        // It is in words already.
+        let _ = Refusal::take(&mut response);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
         *response.body_mut() = html.into();
         response
@@ -456,6 +514,19 @@ impl AuthError {
 /// What went wrong inside, for the log line that the envelope writes with the request's id.
 #[derive(Clone)]
 pub(crate) struct InternalCause(pub(crate) String);
+
+/// What an answer refuses, for whoever puts it in other words.
+#[cfg(feature = "pages")]
+#[derive(Clone)]
+pub(crate) struct Refusal(std::sync::Arc<AuthError>);
+
+#[cfg(feature = "pages")]
+impl Refusal {
+    /// What this answer refuses; `None` if it does not.
+    pub(crate) fn take(response: &mut Response) -> Option<AuthError> {
+        std::sync::Arc::into_inner(response.extensions_mut().remove::<Self>()?.0)
+    }
+}
 
 impl IntoResponse for AuthError {
     fn into_response(self) -> Response {
@@ -478,6 +549,8 @@ impl IntoResponse for AuthError {
         if matches!(self, Self::Internal { .. } | Self::Unavailable(_)) {
             response.extensions_mut().insert(InternalCause(self.to_string()));
         }
+        #[cfg(feature = "pages")]
+        response.extensions_mut().insert(Refusal(std::sync::Arc::new(self)));
         response
     }
 }
@@ -510,6 +583,13 @@ mod tests {
             AuthError::RoleInUse,
             AuthError::NameTaken,
             AuthError::InvalidToken,
+            AuthError::InvalidState,
+            AuthError::UpstreamDenied,
+            AuthError::UpstreamFailed,
+            AuthError::LinkingRefused,
+            AuthError::LastCredential,
+            AuthError::ProviderExists,
+            AuthError::TooManyProviders,
             AuthError::MailNotConfigured,
             AuthError::TenantSuspended,
             AuthError::SlugTaken,

@@ -10,6 +10,8 @@ const USER_PERMISSIONS: &[&str] = &[
     "api_keys:read",
     "api_keys:write",
     "email:write",
+    "identities:read",
+    "identities:write",
     "organizations:read",
     "organizations:write",
     "password:write",

@@ -9,6 +9,7 @@ use crate::support::{PASSWORD, Reply, Request, TestGate};
 
 /// Every route, with the weakest of those who may call it. A new route fails the test until it is entered here.
 const ROUTES: &[(&str, Weakest)] = &[
+    ("DELETE /admin/providers/{name}", Admin),
     ("DELETE /admin/roles/{name}", Admin),
     ("DELETE /admin/service-accounts/{id}", Admin),
     ("DELETE /admin/service-accounts/{id}/api-keys/{key}", Admin),
@@ -17,6 +18,7 @@ const ROUTES: &[(&str, Weakest)] = &[
     ("DELETE /admin/users/{id}/limits", Admin),
     ("DELETE /admin/users/{id}/sessions", Admin),
     ("DELETE /auth/api-keys/{id}", User),
+    ("DELETE /auth/identities/{id}", User),
     ("DELETE /auth/me", User),
     ("DELETE /auth/orgs/active", User),
     ("DELETE /auth/orgs/{id}", User),
@@ -27,6 +29,8 @@ const ROUTES: &[(&str, Weakest)] = &[
     ("GET /.well-known/jwks.json", Anybody),
     ("GET /admin/audit", Admin),
     ("GET /admin/keys", Admin),
+    ("GET /admin/providers", Admin),
+    ("GET /admin/providers/{name}", Admin),
     ("GET /admin/roles", Admin),
     ("GET /admin/roles/{name}", Admin),
     ("GET /admin/service-accounts", Admin),
@@ -37,12 +41,16 @@ const ROUTES: &[(&str, Weakest)] = &[
     ("GET /admin/users", Admin),
     ("GET /admin/users/{id}", Admin),
     ("GET /auth/api-keys", User),
+    ("GET /auth/callback/{provider}", Anybody),
+    ("GET /auth/identities", User),
+    ("GET /auth/login/{provider}", Anybody),
     ("GET /auth/me", SignedIn),
     ("GET /auth/me/export", User),
     ("GET /auth/orgs", User),
     ("GET /auth/orgs/{id}", User),
     ("GET /auth/orgs/{id}/invitations", User),
     ("GET /auth/orgs/{id}/members", User),
+    ("GET /auth/providers", Anybody),
     ("GET /auth/session", SignedIn),
     ("GET /auth/sessions", User),
     ("GET /auth/verify", SignedIn),
@@ -51,6 +59,7 @@ const ROUTES: &[(&str, Weakest)] = &[
     ("GET /setup", Anybody),
     ("GET /setup/setup.css", Anybody),
     ("GET /setup/setup.js", Anybody),
+    ("PATCH /admin/providers/{name}", Admin),
     ("PATCH /admin/roles/{name}", Admin),
     ("PATCH /admin/service-accounts/{id}", Admin),
     ("PATCH /admin/tenants/{id}", Superadmin),
@@ -61,6 +70,7 @@ const ROUTES: &[(&str, Weakest)] = &[
     ("PATCH /auth/orgs/{id}/members/{user}", User),
     ("POST /admin/keys/rotate", Admin),
     ("POST /admin/keys/{kid}/retire", Admin),
+    ("POST /admin/providers", Admin),
     ("POST /admin/roles", Admin),
     ("POST /admin/service-accounts", Admin),
     ("POST /admin/service-accounts/{id}/api-keys", Admin),
@@ -72,9 +82,11 @@ const ROUTES: &[(&str, Weakest)] = &[
     ("POST /auth/api-keys", User),
     ("POST /auth/api-keys/{id}/rotate", User),
     ("POST /auth/api-keys/{id}/token", KeyHolder),
+    ("POST /auth/callback/{provider}", Anybody),
     ("POST /auth/email", User),
     ("POST /auth/email/resend", Anybody),
     ("POST /auth/email/verify", Anybody),
+    ("POST /auth/identities", User),
     ("POST /auth/invitations/accept", User),
     ("POST /auth/login", Anybody),
     ("POST /auth/logout", SignedIn),
@@ -122,6 +134,7 @@ pub(crate) fn concrete(path: &str) -> String {
     path.replace("{id}", id)
         .replace("{name}", "nothing")
         .replace("{kid}", "nothing")
+        .replace("{provider}", "nothing")
         .replace("{user}", "usr_00000000000070008000000000000000")
         .replace("{invitation}", "inv_00000000000070008000000000000000")
         .replace("{key}", "key_00000000000070008000000000000000")

@@ -18,6 +18,8 @@ mod browser;
 mod endpoints;
 mod escalation;
 mod even;
+#[cfg(feature = "federation")]
+mod federation;
 mod keys;
 mod lifecycle;
 mod limits;

@@ -764,3 +764,52 @@ async fn limits_are_told_in_words() {
     );
     assert!(reply.text.contains("value=\"ada@example.com\""));
 }
+
+#[cfg(feature = "federation")]
+#[tokio::test]
+async fn other_providers_are_offered_and_their_refusals_are_told_in_words() {
+    // S-132: a label is an administrator's words.
+    use crate::support::upstream::{Trip, federated};
+    let label = "<b>Corp</b> & \"Sons\"";
+    let (t, upstream) = federated(|builder, upstream| {
+        let settings = upstream.settings("corp", wardgate::Preset::Oidc);
+        builder
+            .pages(Branding::default())
+            .provider(wardgate::ProviderSettings { label: label.to_owned(), ..settings })
+    })
+    .await;
+    for (page, way) in [
+        ("/sign-in", "/auth/login/corp?next=%2Faccount"),
+        ("/sign-in?next=%2Faccount%2Fsessions", "/auth/login/corp?next=%2Faccount%2Fsessions"),
+        ("/sign-in?next=%2F%2Fevil.example", "/auth/login/corp?next=%2Faccount"),
+    ] {
+        let reply = t.get(page).send().await.expect(200);
+        assert!(reply.text.contains(&format!("href=\"{way}\"")), "{page}: {}", reply.text);
+        assert!(reply.text.contains("Corp") && !reply.text.contains("<b>"), "{}", reply.text);
+    }
+    let wrong =
+        send(&t, "/sign-in", &[("email", "a@example.com"), ("password", "x")]).send().await.expect(401);
+    assert!(wrong.text.contains("/auth/login/corp?next="));
+
+    let trip = Trip::begin(&t, "/auth/login/corp?next=%2Faccount").await;
+    let arrived = trip.back(&upstream.authorize(&trip.location)).await.expect(303);
+    assert_eq!(arrived.header("location"), "/account");
+    let signed_in = cookie(&arrived, COOKIE);
+    t.get("/account").header("cookie", &signed_in).send().await.expect(200);
+
+    // What was used already is told in words to people, and to programs as before.
+    let again = "/auth/callback/corp?state=x&code=y";
+    let reply = t.get(again).header("accept", "text/html,*/*;q=0.8").send().await.expect(400);
+    assert!(
+        reply.text.contains("This sign-in is over") && reply.text.contains("href=\"/sign-in\""),
+        "{}",
+        reply.text
+    );
+    assert_eq!(reply.header("x-frame-options"), "DENY");
+    assert_eq!(reply.header("cache-control"), "no-store");
+    t.get(again).send().await.refused(400, "invalid_state");
+    t.get("/auth/me").header("accept", "text/html").send().await.refused(401, "missing_credential");
+    let unknown =
+        t.get("/auth/login/nobody?next=%2F").header("accept", "text/html").header("accept-language", "de");
+    assert!(unknown.send().await.expect(404).text.contains("Das gibt es nicht"));
+}

@@ -169,6 +169,16 @@ words!(
         SetupLinkCreated = "setup_link.created",
         /// The first superadmin was made through the link.
         SetupCompleted = "setup.completed",
+        /// Somebody can sign in through another provider from now on; the target is the link.
+        IdentityLinked = "identity.linked",
+        /// A user's link to another provider was removed.
+        IdentityUnlinked = "identity.unlinked",
+        /// A provider was set up.
+        ProviderCreated = "provider.created",
+        /// A provider was changed, switched on or off.
+        ProviderUpdated = "provider.updated",
+        /// A provider was removed.
+        ProviderDeleted = "provider.deleted",
         /// Somebody asked for a mail that proves the address of an account; the target is a digest of what they typed.
         EmailVerificationRequested = "email.verification_requested",
         /// The owner of an account proved its address.

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::service::UserChange;
 use crate::authn::{CurrentPrincipal, CurrentUser};
 use crate::features::api_keys::ApiKeyView;
+use crate::features::identities::IdentityView;
 use crate::features::password::Account;
 use crate::features::sessions::http::SessionView;
 use crate::features::users::{NewUser, UserFilter, UserView, check_name};
@@ -176,6 +177,7 @@ struct Export {
     user: UserView,
     sessions: Vec<SessionView>,
     api_keys: Vec<ApiKeyView>,
+    identities: Vec<IdentityView>,
 }
 
 async fn export_me(
@@ -188,10 +190,12 @@ async fn export_me(
     let all = PageRequest { limit: PageRequest::MAX_LIMIT, after: None };
     let (sessions, _) = gate.sessions().list(tenant.id, user.id, all).await?;
     let (keys, _) = gate.api_keys().list(tenant.id, user.id.into(), all).await?;
+    let identities = gate.identities().list(tenant.id, user.id).await?;
     Ok(axum::Json(Export {
         user: UserView::new(user, current.roles().names()),
         sessions: sessions.into_iter().map(|each| SessionView::new(each, session)).collect(),
         api_keys: keys.into_iter().map(ApiKeyView::from).collect(),
+        identities: identities.into_iter().map(IdentityView::from).collect(),
     }))
 }
 
@@ -206,9 +210,10 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
         "type": "object", "additionalProperties": false,
         "properties": { "name": name, "is_active": { "type": "boolean" }, "roles": strings() },
     });
-    let exported = json!({ "type": "object", "required": ["user", "sessions", "api_keys"], "properties": {
+    let exported = json!({ "type": "object", "required": ["user", "sessions", "api_keys", "identities"], "properties": {
         "user": schema("User"), "sessions": { "type": "array", "items": schema("Session") },
         "api_keys": { "type": "array", "items": schema("ApiKey") },
+        "identities": { "type": "array", "items": schema("Identity") },
     } });
     vec![
         route(

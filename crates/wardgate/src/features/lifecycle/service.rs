@@ -7,10 +7,11 @@ use wardgate_store::Tx;
 use crate::environment::Environment;
 use crate::features::api_keys;
 use crate::features::audit::{self, Action, Audit};
+use crate::features::federation::{Federation, Way, superadmin_remains};
 use crate::features::keys::Keys;
 use crate::features::limits::Limits;
 use crate::features::organizations;
-use crate::features::password::{self, Account};
+use crate::features::password::Account;
 use crate::features::roles::{self, Authority, BuiltinRole, Caller, CustomRole, CustomRoles, RoleChange};
 use crate::features::service_accounts;
 use crate::features::sessions::{self, EndReason};
@@ -28,6 +29,7 @@ pub struct Lifecycle {
     pub(super) tenants: Arc<Tenants>,
     roles: Arc<CustomRoles>,
     limits: Arc<Limits>,
+    federation: Arc<Federation>,
 }
 
 /// What is to become of a user; what is `None` stays.
@@ -45,6 +47,7 @@ struct Change {
     user: UserId,
     to: UserChange,
     caller: Caller,
+    ways: Vec<Way>,
     now: Timestamp,
     audit: Arc<Audit>,
 }
@@ -64,8 +67,9 @@ impl Lifecycle {
         tenants: Arc<Tenants>,
         roles: Arc<CustomRoles>,
         limits: Arc<Limits>,
+        federation: Arc<Federation>,
     ) -> Self {
-        Self { env, audit, keys, tenants, roles, limits }
+        Self { env, audit, keys, tenants, roles, limits, federation }
     }
 
     /// Changes the user in all the ways asked for, or in none. Asking for what is so already is no fault.
@@ -84,19 +88,21 @@ impl Lifecycle {
             check_name(name).map_err(|fault| AuthError::InvalidFields(vec![fault]))?;
         }
         let (now, audit) = (self.env.now(), Arc::clone(&self.audit));
-        let change = Change { user, to, caller: caller.clone(), now, audit };
+        let ways = self.federation.configured_ways(tenant);
+        let change = Change { user, to, caller: caller.clone(), ways, now, audit };
         self.env.db.write(tenant.into(), change, |tx, change| Box::pin(update(tx, change))).await
     }
 
     /// Removes the user with password, roles, sessions, tokens and keys.
     pub async fn delete(&self, tenant: TenantId, user: UserId, caller: &Caller) -> Result<(), AuthError> {
         let entry = self.audit.done(&caller.source, caller.actor, Action::UserDeleted, user);
+        let input = (user, caller.authority.clone(), self.federation.configured_ways(tenant), entry);
         self.env
             .db
-            .write(tenant.into(), (user, caller.authority.clone(), entry), |tx, (user, authority, entry)| {
+            .write(tenant.into(), input, |tx, (user, authority, ways, entry)| {
                 Box::pin(async move {
                     take(tx, *user, authority).await?;
-                    keep_a_superadmin(tx, *user).await?;
+                    keep_a_superadmin(tx, *user, ways).await?;
                     organizations::leave_all(tx, *user).await?;
                     roles::take_all(tx, (*user).into()).await?;
                     api_keys::end_all_of(tx, (*user).into()).await?;
@@ -221,7 +227,7 @@ async fn update(tx: &mut Tx, change: &Change) -> Result<Account, AuthError> {
 
 async fn assign(tx: &mut Tx, change: &Change, names: &[String]) -> Result<(), AuthError> {
     if !names.iter().any(|name| name == BuiltinRole::Superadmin.as_str()) {
-        keep_a_superadmin(tx, change.user).await?;
+        keep_a_superadmin(tx, change.user, &change.ways).await?;
     }
     let assigned = roles::assign(tx, change.user.into(), names, &change.caller.authority).await?;
     if assigned.rose {
@@ -235,7 +241,7 @@ async fn assign(tx: &mut Tx, change: &Change, names: &[String]) -> Result<(), Au
 }
 
 async fn disable(tx: &mut Tx, change: &Change) -> Result<(), AuthError> {
-    keep_a_superadmin(tx, change.user).await?;
+    keep_a_superadmin(tx, change.user, &change.ways).await?;
     if users::disable(tx, change.user, change.now).await? {
         sessions::end_all_of(tx, change.user, change.now, EndReason::UserDisabled, None).await?;
         change.record(tx, Action::UserDisabled).await?;
@@ -266,19 +272,10 @@ async fn take(tx: &mut Tx, user: UserId, authority: &Authority) -> Result<User, 
 }
 
 /// Refuses to take the last superadmin away who can sign in: nobody could give the role back over HTTP (S-105).
-async fn keep_a_superadmin(tx: &mut Tx, leaving: UserId) -> Result<(), AuthError> {
-    // Two requests that each remove the other's superadmin must not both see one remaining.
-    tx.lock("superadmins").await?;
-    let holders = roles::holders(tx, BuiltinRole::Superadmin).await?;
-    if !holders.contains(&leaving) {
-        return Ok(());
+async fn keep_a_superadmin(tx: &mut Tx, leaving: UserId, ways: &[Way]) -> Result<(), AuthError> {
+    let remains = superadmin_remains(tx, Some(leaving), ways).await?;
+    if !remains && roles::holders(tx, BuiltinRole::Superadmin).await?.contains(&leaving) {
+        return Err(AuthError::LastSuperadmin);
     }
-    for other in holders.into_iter().filter(|holder| *holder != leaving) {
-        // One who was invited and never came cannot sign in.
-        let active = users::find(tx, other).await?.is_some_and(|user| user.is_active());
-        if active && password::hash_of(tx, other).await?.is_some() {
-            return Ok(());
-        }
-    }
-    Err(AuthError::LastSuperadmin)
+    Ok(())
 }

@@ -7,7 +7,8 @@ use crate::features::audit::Action;
 use crate::features::roles::Caller;
 use crate::features::tenants::{self, Tenant, check_slug};
 use crate::features::{
-    api_keys, audit, keys, limits, links, organizations, outbox, roles, service_accounts, sessions, users,
+    api_keys, audit, federation, identities, keys, limits, links, organizations, outbox, roles,
+    service_accounts, sessions, users,
 };
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::TenantId;
@@ -73,6 +74,8 @@ async fn forget(tx: &mut Tx) -> Result<bool, StoreError> {
         + sessions::forget(tx, BATCH).await?
         + roles::forget(tx, BATCH).await?
         + service_accounts::forget(tx, BATCH).await?
+        + federation::forget(tx, BATCH).await?
+        + identities::forget(tx, BATCH).await?
         + users::forget(tx, BATCH).await?
         + outbox::forget(tx, BATCH).await?
         + links::forget(tx, BATCH).await?

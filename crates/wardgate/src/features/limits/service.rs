@@ -34,6 +34,8 @@ const PASSWORD_GUESSES: u32 = 10;
 const SETUPS: u32 = 10;
 /// Mails asked for by one source, a minute.
 const MAILS: u32 = 30;
+/// Sign-ins through other providers that one source begins, a minute: each is a row, and may be a request of ours.
+const UPSTREAM: u32 = 30;
 /// Unknown or malformed tokens from one source, a minute. They cannot be guessed, but each costs a look.
 const BAD_TOKENS: u32 = 300;
 
@@ -51,6 +53,8 @@ pub(crate) enum Route {
     Setup,
     /// Asking for a mail.
     Mail,
+    /// Beginning to sign in through another provider.
+    Upstream,
 }
 
 /// The limits of all tenants.
@@ -226,6 +230,7 @@ impl Limits {
             Route::Refresh => ("refresh_site", "refresh_source", self.settings.refresh),
             Route::Setup => ("setup_site", "setup_source", SETUPS),
             Route::Mail => ("mail_site", "mail_source", MAILS),
+            Route::Upstream => ("upstream_site", "upstream_source", UPSTREAM),
         };
         if !self.settings.enabled {
             return Ok(());

@@ -191,6 +191,26 @@ fn english(kind: &LetterKind, service: &str, life: &str) -> Words {
             "",
             vec![act],
         ),
+        LetterKind::IdentityLinked(provider) => (
+            format!("{provider} was linked to your account at {service}"),
+            vec![format!(
+                "Whoever is signed in at {provider} as the user who was linked can sign in to your account at {service} \
+                 from now on."
+            )],
+            "",
+            vec![format!(
+                "If this was not you, remove the link at {service}, and set another password there."
+            )],
+        ),
+        LetterKind::IdentityUnlinked => (
+            format!("A link was removed from your account at {service}"),
+            vec![format!(
+                "Your account at {service} was linked to another provider, through which you could sign in. Somebody \
+                 who is signed in to your account removed the link."
+            )],
+            "",
+            vec![act],
+        ),
         LetterKind::NewDevice { address, device, at } => (
             format!("New sign-in to {service}"),
             vec![
@@ -328,6 +348,25 @@ fn german(kind: &LetterKind, service: &str, life: &str) -> Words {
             "",
             vec![act],
         ),
+        LetterKind::IdentityLinked(provider) => (
+            format!("{provider} ist jetzt mit Ihrem Konto bei {service} verbunden"),
+            vec![format!(
+                "Wer bei {provider} als der verbundene Benutzer angemeldet ist, kann sich von jetzt an bei Ihrem Konto \
+                 bei {service} anmelden."
+            )],
+            "",
+            vec![format!("Wenn Sie das nicht waren, entfernen Sie die Verbindung bei {service} und setzen dort ein \
+                 anderes Passwort.")],
+        ),
+        LetterKind::IdentityUnlinked => (
+            format!("Eine Verbindung Ihres Kontos bei {service} wurde entfernt"),
+            vec![format!(
+                "Ihr Konto bei {service} war mit einem anderen Anbieter verbunden, über den Sie sich anmelden konnten. \
+                 Jemand, der bei Ihrem Konto angemeldet ist, hat die Verbindung entfernt."
+            )],
+            "",
+            vec![act],
+        ),
         LetterKind::NewDevice { address, device, at } => (
             format!("Neue Anmeldung bei {service}"),
             vec![
@@ -391,6 +430,8 @@ mod tests {
             LetterKind::EmailChanged(to()),
             LetterKind::PasswordReset,
             LetterKind::PasswordChanged,
+            LetterKind::IdentityLinked("<b>Corp</b>".to_owned()),
+            LetterKind::IdentityUnlinked,
             LetterKind::NewDevice {
                 address: "203.0.113.7".to_owned(),
                 device: "<script>alert(1)</script>\"'".to_owned(),
@@ -410,8 +451,7 @@ mod tests {
             for kind in every_kind() {
                 let word = kind.as_str();
                 let is_notice = matches!(word, "address_taken" | "new_device")
-                    || word.starts_with("email_")
-                    || word.starts_with("password_");
+                    || ["email_", "password_", "identity_"].iter().any(|start| word.starts_with(start));
                 let link = (!is_notice).then_some("https://auth.example.com/x#token=t");
                 let Texts { subject, text, .. } = texts(&kind, link, language);
                 pages.push_str(&format!("== {} {subject}\n{text}", kind.as_str()));

@@ -44,6 +44,10 @@ pub(crate) enum LetterKind {
     PasswordReset,
     /// The password was changed by whoever was signed in.
     PasswordChanged,
+    /// Somebody can sign in to the account through this provider.
+    IdentityLinked(String),
+    /// A link of the account to another provider was removed.
+    IdentityUnlinked,
     /// Somebody signed in from where nobody did before.
     NewDevice {
         /// The peer's address.
@@ -71,6 +75,8 @@ impl LetterKind {
             Self::EmailChanged(_) => "email_changed",
             Self::PasswordReset => "password_reset",
             Self::PasswordChanged => "password_changed",
+            Self::IdentityLinked(_) => "identity_linked",
+            Self::IdentityUnlinked => "identity_unlinked",
             Self::NewDevice { .. } => "new_device",
         }
     }

@@ -367,6 +367,12 @@ impl Accounts {
         self.account(new, Some(hash), roles, Action::UserRegistered, actor, source)
     }
 
+    /// Checks an account whose owner another provider vouches for; without writing anything.
+    pub(crate) fn prepare_linked(&self, new: NewUser, source: &Source) -> Result<PreparedAccount, AuthError> {
+        let roles = FirstRoles::Builtin(BuiltinRole::User);
+        self.account(new, None, roles, Action::UserRegistered, Actor::Anonymous, source)
+    }
+
     fn account(
         &self,
         new: NewUser,

@@ -14,6 +14,6 @@ pub use model::{DeniedPasswords, PasswordPolicy};
 pub(crate) use model::{ForeignHash, Proof};
 pub use service::Passwords;
 pub(crate) use service::{
-    PasswordSettings, PreparedPassword, Rehash, check_length_of, clear_unproven, hash_of, remove, replace,
-    still_proven, version_of, write_rehash,
+    PasswordSettings, PreparedPassword, Rehash, check_length_of, clear_unproven, hash_of, replace,
+    still_proven, take_over_unproven, version_of, write_rehash,
 };

@@ -14,6 +14,7 @@ use super::store::{self, NewHash};
 use crate::environment::Environment;
 use crate::features::api_keys;
 use crate::features::audit::{self, Action, Actor, Audit, Entry};
+use crate::features::identities;
 use crate::features::limits::{self, Attempt, Limits};
 use crate::features::outbox::{self, LetterKind, Outbox};
 use crate::features::sessions::{self, EndReason, NewCookie};
@@ -129,16 +130,31 @@ pub(crate) async fn replace(
     end_others(tx, user, now, None).await
 }
 
-/// Leaves the account without a password: nobody can sign in by one until another is set.
-pub(crate) async fn remove(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
-    store::remove(tx, user).await
-}
-
-/// Ends what whoever made the account, with an address that was not proven to be theirs, could go on with: sessions
-/// and API keys. The caller replaces or removes the password (S-128).
+/// Ends what whoever made the account, with an address that was not proven to be theirs, could go on with: sessions,
+/// API keys and links to other providers. The caller replaces or removes the password (S-128).
 pub(crate) async fn clear_unproven(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(), StoreError> {
     sessions::end_all_of(tx, user, now, EndReason::AddressProven, None).await?;
+    identities::end_all_of(tx, user).await?;
     api_keys::end_all_of(tx, user.into()).await.map(drop)
+}
+
+/// Gives the account to whoever has proven just now that its address is theirs. If nobody had before, whoever made it
+/// may be somebody else, and keeps nothing of it, the password included (S-128).
+pub(crate) async fn take_over_unproven(
+    tx: &mut Tx,
+    user: UserId,
+    now: Timestamp,
+    audit: &Audit,
+    source: &Source,
+) -> Result<(), AuthError> {
+    if users::verify_email(tx, user, now).await? {
+        clear_unproven(tx, user, now).await?;
+        store::remove(tx, user).await?;
+        let actor = Actor::User(user);
+        audit::record(tx, &audit.done(source, actor, Action::EmailVerified, user)).await?;
+        audit::record(tx, &audit.done(source, actor, Action::UnprovenAccountCleared, user)).await?;
+    }
+    Ok(())
 }
 
 /// The user's stored hash, to be exported.

@@ -31,6 +31,8 @@ const USER: &[&str] = &[
     "api_keys:read",
     "api_keys:write",
     "email:write",
+    "identities:read",
+    "identities:write",
     "organizations:read",
     "organizations:write",
     "password:write",
@@ -44,6 +46,8 @@ const ADMIN: &[&str] = &[
     "api_keys:write",
     "audit:read",
     "email:write",
+    "identities:read",
+    "identities:write",
     "keys:read",
     "keys:write",
     "organizations:read",
@@ -51,6 +55,8 @@ const ADMIN: &[&str] = &[
     "password:write",
     "profile:read",
     "profile:write",
+    "providers:read",
+    "providers:write",
     "roles:read",
     "roles:write",
     "service_accounts:read",
@@ -65,6 +71,8 @@ const SUPERADMIN: &[&str] = &[
     "api_keys:write",
     "audit:read",
     "email:write",
+    "identities:read",
+    "identities:write",
     "keys:read",
     "keys:write",
     "organizations:read",
@@ -72,6 +80,8 @@ const SUPERADMIN: &[&str] = &[
     "password:write",
     "profile:read",
     "profile:write",
+    "providers:read",
+    "providers:write",
     "roles:read",
     "roles:write",
     "service_accounts:read",
@@ -127,7 +137,7 @@ impl BuiltinRole {
     pub(crate) fn description(self) -> &'static str {
         match self {
             Self::User => {
-                "Everybody with an account: the own profile, address, password, sessions and API keys"
+                "Everybody with an account: the own profile, address, password, providers, sessions and API keys"
             }
             Self::Admin => "Over one tenant, and over every resource of the application",
             Self::Superadmin => "Over all tenants",

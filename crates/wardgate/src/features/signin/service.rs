@@ -9,11 +9,12 @@ use zeroize::Zeroizing;
 
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit};
+use crate::features::federation::{self, UpstreamProof};
 use crate::features::limits::{self, Attempt, Limits};
 use crate::features::links::{self, Links, MailedToken, Purpose};
 use crate::features::outbox::{self, Letter, LetterKind};
 use crate::features::password::{
-    self, Passwords, Proof, Rehash, clear_unproven, still_proven, version_of, write_rehash,
+    Passwords, Proof, Rehash, still_proven, take_over_unproven, version_of, write_rehash,
 };
 use crate::features::roles::{self, Scope};
 use crate::features::sessions::{self, BrowserSessions, EndReason, NewCookie, NewSession, Sessions};
@@ -48,6 +49,8 @@ enum Proven {
     Password(Box<ByPassword>),
     /// By a link from a mail, which the transaction uses up.
     Link(ByLink),
+    /// By another provider, which said who it is.
+    Upstream(Box<UpstreamProof>),
 }
 
 /// What came of looking at the password.
@@ -213,6 +216,30 @@ impl SignIn {
         self.cookie_for(tenant, proven, replaces, source).await
     }
 
+    /// Signs in whom a provider knows; gives tokens.
+    ///
+    /// # Errors
+    /// As [`federation::resolve`].
+    pub(crate) async fn with_upstream(
+        &self,
+        tenant: &CurrentTenant,
+        proof: Box<UpstreamProof>,
+        source: &Source,
+    ) -> Result<TokenPair, AuthError> {
+        self.tokens_for(tenant, Proven::Upstream(proof), None, source).await
+    }
+
+    /// As [`with_upstream`](Self::with_upstream), for a browser, as [`browser_with_password`](Self::browser_with_password).
+    pub(crate) async fn browser_with_upstream(
+        &self,
+        tenant: &CurrentTenant,
+        proof: Box<UpstreamProof>,
+        replaces: Option<&str>,
+        source: &Source,
+    ) -> Result<Zeroizing<String>, AuthError> {
+        self.cookie_for(tenant, Proven::Upstream(proof), replaces, source).await
+    }
+
     async fn cookie_for(
         &self,
         tenant: &CurrentTenant,
@@ -265,19 +292,17 @@ impl SignIn {
     }
 
     async fn open(&self, tenant: TenantId, opening: Opening, source: &Source) -> Result<Opened, AuthError> {
-        let subject = match &opening.proven {
-            Proven::Password(proven) => Some(proven.proof.subject()),
+        // Who was proven but may not come in: somebody who tries stolen credentials this way must leave a trace.
+        let target = match &opening.proven {
+            Proven::Password(proven) => Some(proven.proof.subject().to_string()),
             Proven::Link(_) => None,
+            Proven::Upstream(proof) => Some(proof.target()),
         };
         let opened =
             self.env.db.write(tenant.into(), opening, |tx, opening| Box::pin(open(tx, opening))).await;
-        match (opened, subject) {
-            (
-                Err(refusal @ (AuthError::IncorrectCredentials | AuthError::InvalidScope(_))),
-                Some(subject),
-            ) => {
-                // The password was right: somebody who tries stolen ones this way must leave a trace.
-                let entry = self.audit.refused(source, Actor::Anonymous, Action::SignIn, subject);
+        match (opened, target) {
+            (Err(refusal), Some(target)) if is_refusal(&refusal) => {
+                let entry = self.audit.refused(source, Actor::Anonymous, Action::SignIn, target);
                 self.audit.record_alone(tenant, entry).await?;
                 Err(refusal)
             }
@@ -308,11 +333,22 @@ impl SignIn {
     }
 }
 
+fn is_refusal(error: &AuthError) -> bool {
+    matches!(
+        error,
+        AuthError::IncorrectCredentials
+            | AuthError::InvalidScope(_)
+            | AuthError::LinkingRefused
+            | AuthError::RegistrationClosed
+    )
+}
+
 async fn open(tx: &mut Tx, opening: &Opening) -> Result<Opened, AuthError> {
     let Opening { source, audit, now, .. } = opening;
     let user = match &opening.proven {
         Proven::Password(proven) => by_password(tx, opening, proven).await?,
         Proven::Link(proven) => by_link(tx, opening, proven).await?,
+        Proven::Upstream(proof) => federation::resolve(tx, proof).await?,
     };
     let new = NewSession {
         id: opening.session,
@@ -381,12 +417,6 @@ async fn by_link(tx: &mut Tx, opening: &Opening, proven: &ByLink) -> Result<User
     if !is_good {
         return Err(AuthError::InvalidToken);
     }
-    if users::verify_email(tx, user.id, *now).await? {
-        clear_unproven(tx, user.id, *now).await?;
-        password::remove(tx, user.id).await?;
-        let actor = Actor::User(user.id);
-        audit::record(tx, &audit.done(source, actor, Action::EmailVerified, user.id)).await?;
-        audit::record(tx, &audit.done(source, actor, Action::UnprovenAccountCleared, user.id)).await?;
-    }
+    take_over_unproven(tx, user.id, *now, audit, source).await?;
     Ok(user)
 }

@@ -13,6 +13,7 @@ register-title = Konto anlegen
 register-lead = bei { $brand }
 register-button = Konto anlegen
 
+link-provider = Mit { $provider } anmelden
 link-magic-link = Anmelde-Link per E-Mail schicken
 link-forgot = Passwort vergessen?
 link-register = Konto anlegen
@@ -182,6 +183,11 @@ error-rate_limited-minutes = { $count ->
     [one] Das war etwas oft. Bitte versuchen Sie es in einer Minute wieder.
    *[other] Das war etwas oft. Bitte versuchen Sie es in { $count } Minuten wieder.
 }
+error-invalid_state = Diese Anmeldung gilt nicht mehr: Sie wurde benutzt, hat zu lange gedauert oder begann in einem anderen Browser. Bitte beginnen Sie neu.
+error-upstream_denied = Sie wurden nicht angemeldet, weil der andere Dienst uns nicht sagen durfte, wer Sie sind.
+error-upstream_failed = Der andere Dienst hat nicht so geantwortet, wie er sollte. Bitte versuchen Sie es noch einmal oder melden Sie sich anders an.
+error-linking_refused = Diese Anmeldung gehört zu keinem Konto, das wir damit öffnen dürfen. Wenn Sie schon ein Konto haben, melden Sie sich an wie bisher.
+error-last_credential = Ohne sie könnten Sie sich nicht mehr anmelden. Setzen Sie zuerst ein Passwort.
 error-busy = Hier ist gerade viel los. Bitte versuchen Sie es gleich noch einmal.
 error-unavailable = Wir erreichen unsere Datenbank gerade nicht. Bitte versuchen Sie es gleich noch einmal.
 error-too_many_members = Diese Organisation hat so viele Mitglieder, wie sie haben kann.

@@ -13,6 +13,7 @@ register-title = Create your account
 register-lead = for { $brand }
 register-button = Create account
 
+link-provider = Sign in with { $provider }
 link-magic-link = Mail me a sign-in link
 link-forgot = Forgot your password?
 link-register = Create an account
@@ -182,6 +183,11 @@ error-rate_limited-minutes = { $count ->
     [one] That was a little often. Please try again in a minute.
    *[other] That was a little often. Please try again in { $count } minutes.
 }
+error-invalid_state = This sign-in is over: it was used, took too long, or was begun in another browser. Please begin again.
+error-upstream_denied = You were not signed in, because the other service was not allowed to tell us who you are.
+error-upstream_failed = The other service did not answer as it should. Please try again, or sign in another way.
+error-linking_refused = This sign-in belongs to no account that we may open with it. If you have an account already, sign in as you did before.
+error-last_credential = Without it you could not sign in any more. Set a password first.
 error-busy = There is a lot going on right now. Please try again in a moment.
 error-unavailable = We cannot reach our database right now. Please try again in a moment.
 error-too_many_members = This organization has as many members as it can have.

@@ -39,8 +39,12 @@ impl TestGate {
 
     /// A gate with other settings.
     pub async fn with(settings: impl FnOnce(Builder) -> Builder) -> Self {
+        Self::with_clock(Arc::new(ManualClock::at(START)), settings).await
+    }
+
+    /// As [`with`](Self::with), at the time of a clock that others share.
+    pub async fn with_clock(clock: Arc<ManualClock>, settings: impl FnOnce(Builder) -> Builder) -> Self {
         let scratch = Arc::new(Scratch::from_env(MIGRATIONS).await.unwrap());
-        let clock = Arc::new(ManualClock::at(START));
         Self::on(scratch, clock, Arc::default(), settings).await
     }
 

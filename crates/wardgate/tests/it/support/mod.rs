@@ -3,6 +3,8 @@
 mod gate;
 mod personas;
 mod request;
+#[cfg(feature = "federation")]
+pub mod upstream;
 
 pub use gate::{ISSUER, PASSWORD, START, TestGate, urls};
 pub use personas::Persona;

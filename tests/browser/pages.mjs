@@ -1,7 +1,7 @@
 // Walks every page of a development server in a headless Chromium: in both languages, light and dark, with JavaScript and
 // without, with right and with wrong input. axe-core looks at each page; nothing it finds passes.
 //
-//     node run.mjs ../../target/debug/wardgate
+//     node pages.mjs ../../target/debug/wardgate
 //
 // SCREENSHOTS names a folder that gets a picture of each page. CHROMIUM names the browser, /usr/bin/chromium if it is not
 // set. Ends with one line, `N passed, N failed`.
@@ -24,7 +24,7 @@ const FLAGS = [
 
 const binary = process.argv[2];
 if (!binary) {
-  console.error("usage: node run.mjs PATH_TO_WARDGATE");
+  console.error("usage: node pages.mjs PATH_TO_WARDGATE");
   process.exit(2);
 }
 const pictures = process.env.SCREENSHOTS;
