@@ -257,6 +257,9 @@ pub(crate) enum Tenant {
         /// Its picture, an https URL
         #[arg(long, value_name = "URL")]
         logo_url: Option<String>,
+        /// The colour of buttons and links on its pages, as #rrggbb
+        #[arg(long, value_name = "COLOR")]
+        accent_color: Option<String>,
         /// Who may register: open or closed
         #[arg(long, value_name = "MODE")]
         registration: Option<String>,

@@ -30,11 +30,12 @@ async fn dispatch(common: &Common, gate: &Opened, command: Command) -> Result<()
             report(common, "made", &made.map_err(|error| explain(error, &slug))?)
         }
         Command::Show { slug } => show(common, &find(gate, &slug).await?),
-        Command::Set { slug, name, logo_url, registration, min_password_length, host } => {
+        Command::Set { slug, name, logo_url, accent_color, registration, min_password_length, host } => {
             let id = find(gate, &slug).await?.id;
             let change = TenantChange {
                 name,
                 logo_url: logo_url.map(Some),
+                accent_color: accent_color.map(Some),
                 registration: registration.map(Some),
                 min_password_length: min_password_length.map(Some),
                 hosts: (!host.is_empty()).then_some(host),
@@ -117,6 +118,7 @@ fn show(common: &Common, tenant: &Tenant) -> Result<(), Failure> {
         ("state", state(tenant).to_owned()),
         ("hosts", if tenant.hosts.is_empty() { "-".to_owned() } else { tenant.hosts.join(", ") }),
         ("logo", or_dash(&tenant.logo_url)),
+        ("accent", or_dash(&tenant.accent_color)),
         ("registration", or_dash(&tenant.registration)),
         ("since", tenant.created_at.to_string()),
     ];

@@ -184,7 +184,7 @@ impl Accounts {
         password: &str,
         source: &Source,
     ) -> Result<Registered, AuthError> {
-        if !tenant.registration_open.unwrap_or(self.mode != RegistrationMode::Closed) {
+        if !self.are_open(tenant) {
             return Err(AuthError::RegistrationClosed);
         }
         check_length_of(tenant, password, "password")?;
@@ -205,6 +205,11 @@ impl Accounts {
             .then(|| self.verification(tenant, &email, account.user.id, source))
             .transpose()?;
         self.write(tenant.id, account, verify).await.map(|account| Registered::Account(Box::new(account)))
+    }
+
+    /// Whether strangers may register.
+    pub(crate) fn are_open(&self, tenant: &CurrentTenant) -> bool {
+        tenant.registration_open.unwrap_or(self.mode != RegistrationMode::Closed)
     }
 
     /// The same answer whether or not the address is taken, after the same work (S-013).

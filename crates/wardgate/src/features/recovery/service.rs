@@ -92,6 +92,12 @@ impl Recovery {
         Self { env, audit, limits, outbox, links, passwords }
     }
 
+    /// Whether mail can be sent at all.
+    #[cfg(feature = "pages")]
+    pub(crate) fn can_mail(&self) -> bool {
+        self.outbox.is_on()
+    }
+
     /// Mails another link that proves the address, if an account has it and nobody proved it yet.
     pub async fn resend_verification(
         &self,

@@ -65,6 +65,7 @@ impl FromFields for TenantChange {
         Self {
             name: fields.optional_text("name"),
             logo_url: fields.nullable_text("logo_url"),
+            accent_color: fields.nullable_text("accent_color"),
             registration: fields.nullable_text("registration"),
             min_password_length: fields.nullable_number("min_password_length", 8..=64),
             hosts: fields.optional_texts("hosts"),
@@ -122,6 +123,7 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
         "type": "object", "additionalProperties": false,
         "properties": {
             "name": { "type": "string", "maxLength": 100 }, "logo_url": { "type": ["string", "null"] },
+            "accent_color": { "type": ["string", "null"], "pattern": "^#[0-9a-fA-F]{6}$" },
             "registration": { "enum": ["open", "closed", null] },
             "min_password_length": { "type": ["integer", "null"], "minimum": 8, "maximum": 64 }, "hosts": strings(),
         },

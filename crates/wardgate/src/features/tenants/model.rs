@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::kernel::color::Rgb;
 use crate::kernel::error::FieldFault;
 use crate::kernel::ids::TenantId;
 use crate::kernel::page::Position;
@@ -23,6 +24,8 @@ pub struct Tenant {
     pub name: String,
     /// Its picture, an `https` URL.
     pub logo_url: Option<String>,
+    /// The colour of buttons and links on its pages, as `#rrggbb`.
+    pub accent_color: Option<String>,
     /// Who may register: `open` or `closed`; `None` as the configuration says.
     pub registration: Option<String>,
     /// Fewest characters of a new password; `None` as the configuration says, which it never goes below.
@@ -49,6 +52,8 @@ pub struct TenantChange {
     pub name: Option<String>,
     /// Its picture; `Some(None)` takes it away.
     pub logo_url: Option<Option<String>>,
+    /// The colour of buttons and links, as `#rrggbb`; `Some(None)` takes it away.
+    pub accent_color: Option<Option<String>>,
     /// Who may register; `Some(None)` as the configuration says.
     pub registration: Option<Option<String>>,
     /// Fewest characters of a new password; `Some(None)` as the configuration says.
@@ -85,6 +90,11 @@ pub(super) fn check_change(change: &TenantChange) -> Vec<FieldFault> {
             let detail = format!("must be an https URL of at most {MAX_URL} characters");
             faults.push(FieldFault::new("logo_url", "invalid_url", detail));
         }
+    }
+    if let Some(Some(color)) = &change.accent_color
+        && let Err(wrong) = color.parse::<Rgb>()
+    {
+        faults.push(FieldFault::new("accent_color", "invalid_color", wrong.to_string()));
     }
     if let Some(Some(mode)) = &change.registration
         && !["open", "closed"].contains(&mode.as_str())
