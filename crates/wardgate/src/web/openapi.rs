@@ -334,6 +334,7 @@ fn schemas() -> Value {
                 "logo_url": { "type": ["string", "null"] }, "accent_color": { "type": ["string", "null"] },
                 "registration": { "enum": ["open", "closed", null] },
                 "min_password_length": { "type": ["integer", "null"] }, "hosts": strings,
+                "rate_limits": { "type": ["object", "null"] },
                 "suspended_at": { "type": ["string", "null"], "format": "date-time" }, "created_at": time,
             },
         },

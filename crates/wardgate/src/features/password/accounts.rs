@@ -188,7 +188,7 @@ impl Accounts {
             return Err(AuthError::RegistrationClosed);
         }
         check_length_of(tenant, password, "password")?;
-        self.limits.admit(tenant.id, Route::Register, source).await?;
+        self.limits.admit(tenant, Route::Register, source).await?;
         let email = new.email.clone();
         let may_mail = match self.outbox.is_on() {
             true => self.may_mail(tenant.id, &email, source).await,

@@ -141,7 +141,7 @@ impl Recovery {
     /// Counts before anything is looked at: by the source, and by the address that would get the mail (S-115).
     async fn admit(&self, tenant: &CurrentTenant, email: &Email, source: &Source) -> Result<(), AuthError> {
         self.outbox.require()?;
-        self.limits.admit(tenant.id, Route::Mail, source).await?;
+        self.limits.admit(tenant, Route::Mail, source).await?;
         self.limits.take(tenant.id, MAILS_PER_RECIPIENT, email.normalized().as_bytes(), source).await
     }
 

@@ -263,7 +263,7 @@ impl SignIn {
         source: &Source,
     ) -> Result<Proven, AuthError> {
         let normalized = normalize_identifier(identifier);
-        let attempt = self.limits.admit_sign_in(tenant.id, &normalized, source).await?;
+        let attempt = self.limits.admit_sign_in(tenant, &normalized, source).await?;
         let (proof, rehash) = self.passwords.prove(tenant.id, identifier, password, &attempt, source).await?;
         let notice = match self.links.outbox().is_on() && attempt.may_be_new_source() {
             true => self.notice(tenant, &proof, &normalized, source).await?,

@@ -1,5 +1,6 @@
 //! SQL of `tenants`, `tenant_hosts` and `retired_slugs`, which stand above tenants.
 
+use serde_json::json;
 use wardgate_store::{FromRow, GlobalSql, GlobalTx, Row, StoreError, global_sql, params};
 
 use super::model::Tenant;
@@ -11,26 +12,26 @@ const INSERT: GlobalSql = global_sql!(
     "INSERT INTO tenants (id, slug, name, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING"
 );
 const BY_ID: GlobalSql = global_sql!(
-    "SELECT id, slug, name, logo_url, accent_color, registration, min_password_length, suspended_at, created_at, issuer_host \
-     FROM tenants WHERE id = $1"
+    "SELECT id, slug, name, logo_url, accent_color, registration, min_password_length, suspended_at, created_at, issuer_host, \
+     rate_limits FROM tenants WHERE id = $1"
 );
 const BY_SLUG: GlobalSql = global_sql!(
-    "SELECT id, slug, name, logo_url, accent_color, registration, min_password_length, suspended_at, created_at, issuer_host \
-     FROM tenants WHERE slug = $1"
+    "SELECT id, slug, name, logo_url, accent_color, registration, min_password_length, suspended_at, created_at, issuer_host, \
+     rate_limits FROM tenants WHERE slug = $1"
 );
 const BY_HOST: GlobalSql = global_sql!(
     "SELECT t.id, t.slug, t.name, t.logo_url, t.accent_color, t.registration, t.min_password_length, t.suspended_at, \
-     t.created_at, t.issuer_host FROM tenants t JOIN tenant_hosts h ON h.tenant_id = t.id WHERE h.host = $1"
+     t.created_at, t.issuer_host, t.rate_limits FROM tenants t JOIN tenant_hosts h ON h.tenant_id = t.id WHERE h.host = $1"
 );
 const LIST: GlobalSql = global_sql!(
-    "SELECT id, slug, name, logo_url, accent_color, registration, min_password_length, suspended_at, created_at, issuer_host \
-     FROM tenants WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3"
+    "SELECT id, slug, name, logo_url, accent_color, registration, min_password_length, suspended_at, created_at, issuer_host, \
+     rate_limits FROM tenants WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3"
 );
 const LIST_IDS: GlobalSql =
     global_sql!("SELECT id FROM tenants WHERE (created_at, id) > ($1, $2) ORDER BY created_at, id LIMIT $3");
 const UPDATE: GlobalSql = global_sql!(
     "UPDATE tenants SET name = $2, logo_url = $3, registration = $4, min_password_length = $5, issuer_host = $6, \
-     accent_color = $7 WHERE id = $1"
+     accent_color = $7, rate_limits = $8 WHERE id = $1"
 );
 const SET_SUSPENDED: GlobalSql = global_sql!("UPDATE tenants SET suspended_at = $2 WHERE id = $1");
 const DELETE: GlobalSql = global_sql!("DELETE FROM tenants WHERE id = $1");
@@ -55,6 +56,7 @@ impl FromRow for Tenant {
             suspended_at: row.get(7)?,
             created_at: row.get(8)?,
             issuer_host: row.get(9)?,
+            rate_limits: row.get(10)?,
         })
     }
 }
@@ -102,6 +104,7 @@ pub(super) async fn list_ids(
 }
 
 pub(super) async fn update(tx: &mut GlobalTx, tenant: &Tenant) -> Result<(), StoreError> {
+    let limits = tenant.rate_limits.map(|own| json!(own).to_string());
     let row = params![
         tenant.id,
         tenant.name,
@@ -109,7 +112,8 @@ pub(super) async fn update(tx: &mut GlobalTx, tenant: &Tenant) -> Result<(), Sto
         tenant.registration,
         tenant.min_password_length,
         tenant.issuer_host,
-        tenant.accent_color
+        tenant.accent_color,
+        limits
     ];
     tx.exec(UPDATE, &row).await.map(drop)
 }
