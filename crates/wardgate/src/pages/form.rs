@@ -8,8 +8,7 @@ use crate::kernel::error::AuthError;
 use crate::web::body;
 use crate::web::fields::{Encoding, Fields, FromFields, form_pairs};
 
-/// What a browser sent by a form.
-#[derive(Debug)]
+/// What a browser sent by a form: passwords are in it, so it cannot be printed.
 pub(super) struct Sent(Vec<u8>);
 
 impl<S: Send + Sync> FromRequest<S> for Sent {
@@ -56,7 +55,6 @@ pub(super) fn encoded(pairs: &[(String, String)]) -> String {
 }
 
 /// A form of a page.
-#[derive(Debug)]
 pub(super) struct Form {
     pub(super) action: String,
     pub(super) fields: Vec<Field>,
@@ -71,8 +69,7 @@ pub(super) struct Form {
     pub(super) account: Option<String>,
 }
 
-/// A field of a form.
-#[derive(Debug)]
+/// A field of a form. It may hold a link's token, so it cannot be printed.
 pub(super) struct Field {
     pub(super) name: &'static str,
     pub(super) label: String,

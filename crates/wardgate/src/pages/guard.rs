@@ -160,6 +160,10 @@ fn form(visit: &Visit, carried: Vec<(String, String)>) -> Form {
 
 fn question(visit: &Visit, form: Form) -> Single {
     let lead = vec![visit.words.get("confirm-lead")];
-    let links = vec![visit.link("link-cancel", "/account")];
+    let mut links = vec![visit.link("link-cancel", "/account")];
+    // Also for whoever came through another provider, and has none.
+    if visit.gate.recovery().can_mail() {
+        links.push(visit.link("link-forgot", "/forgot-password"));
+    }
     Single { p: Frame::new(visit, "confirm-title"), lead, form: Some(form), ways: Vec::new(), links }
 }

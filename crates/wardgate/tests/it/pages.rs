@@ -387,6 +387,12 @@ async fn what_asks_for_a_fresh_proof_asks_and_then_goes_on() {
             && asked.text.contains("name=\"name\" value=\"a &#38; b\"")
     );
     assert!(asked.text.contains(&format!("<form method=\"post\" action=\"{keys}\"")), "{}", asked.text);
+    assert!(asked.text.contains("href=\"/forgot-password\""));
+    // Whatever is carried along is text (S-132).
+    let hostile = [("\"><script>alert(1)</script>", "'\"><img src=x onerror=alert(1)>")];
+    let carried = send(&t, keys, &hostile).header("cookie", &stale).send().await.expect(403);
+    assert!(carried.text.contains("alert(1)") && !carried.text.contains("<script>alert"));
+    assert!(!carried.text.contains("<img"), "{}", carried.text);
     let confirmed = |password: &'static str| {
         let pairs = [("name", "a & b"), ("days", "30"), ("confirm_password", password)];
         send(&t, keys, &pairs).header("cookie", &stale).send()
