@@ -44,6 +44,11 @@ pub(crate) async fn wrap(
     mut request: Request,
     next: Next,
 ) -> Response {
+    // HTTP/2 names the host in the address alone (RFC 9113 §8.3.1), and an address that names one overrules the header
+    // (RFC 9112 §3.2.2): from here on there is one place to look.
+    if let Some(host) = request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+        request.headers_mut().insert(HOST, host);
+    }
     let source = envelope.source(request.headers(), request.extensions());
     let is_docs = request.uri().path().starts_with(DOCS_PATH);
     let mut response = match envelope.admit(&request) {

@@ -294,4 +294,17 @@ async fn http_2_names_its_host_in_the_address_alone() {
         let reply = app.clone().oneshot(request.body(axum::body::Body::empty()).unwrap()).await.unwrap();
         assert_eq!(reply.status(), status, "{address}");
     }
+    // Also where a page's own origin is compared with it.
+    let person = json!({ "email": "a@example.com", "password": PASSWORD });
+    t.post("/t/acme/auth/register").json(&person).send().await.expect(201);
+    for (origin, status) in [("https://acme.example.org", 200), ("https://evil.example.org", 403)] {
+        let request = http::Request::builder().method("POST").uri("https://acme.example.org/auth/session");
+        let request = request
+            .version(Version::HTTP_2)
+            .header("origin", origin)
+            .header("content-type", "application/json");
+        let reply =
+            t.app.clone().oneshot(request.body(axum::body::Body::from(person.to_string())).unwrap()).await;
+        assert_eq!(reply.unwrap().status(), status, "{origin}");
+    }
 }

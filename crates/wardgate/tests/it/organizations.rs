@@ -332,6 +332,13 @@ async fn an_invitation_that_is_refused_mails_nobody_and_a_mailbox_is_not_filled(
         invite(&ann, &org, "eve@example.com", "member").send().await.expect(201);
     }
     invite(&ann, &org, "Eve@Example.com", "member").send().await.refused(429, "rate_limited");
+    // What others may not do, or did, takes nothing from whoever asks for mails to themselves.
+    for _ in 0..5 {
+        invite(&bob, &org, "dan@example.com", "member").send().await.refused(404, "not_found");
+    }
+    invite(&ann, &org, "dan@example.com", "member").send().await.expect(201);
+    let forgot = json!({ "email": "eve@example.com" });
+    t.post("/auth/password/forgot").json(&forgot).send().await.expect(202);
 }
 
 #[tokio::test]

@@ -379,9 +379,33 @@ async fn an_address_changes_once_the_new_one_is_proven_and_the_old_one_is_told()
 }
 
 #[tokio::test]
+async fn a_mailbox_is_not_filled_by_changes_of_address() {
+    // S-115
+    let p = Post::with(|builder| builder.rate_limits(RateLimits::default())).await;
+    let squatter = p.t.user("victim").signed_in().await;
+    p.mails().await;
+    let change = |who: &Persona<'_>, n: u32| {
+        who.post("/auth/email").json(&json!({ "email": format!("www.evil.example{n}@example.org") }))
+    };
+    change(&squatter, 0).send().await.expect(202);
+    let mails = p.mails().await;
+    assert_eq!(
+        mails.iter().map(|mail| mail.to.as_str()).collect::<Vec<_>>(),
+        ["www.evil.example0@example.org"]
+    );
+    p.verify(&token(&mails[0])).send().await.expect(204);
+    assert_eq!(p.mails().await.len(), 0, "nobody proved the old one");
+    for n in 1..5 {
+        change(&squatter, n).send().await.expect(202);
+    }
+    change(&squatter, 5).send().await.refused(429, "rate_limited");
+}
+
+#[tokio::test]
 async fn an_address_of_another_is_not_given_and_not_told() {
     let p = Post::new().await;
     let alice = p.t.user("alice").signed_in().await;
+    p.proven(&alice).await;
     let bob = p.t.user("bob").registered().await;
     let change = |to: &str| alice.post("/auth/email").json(&json!({ "email": to }));
     let free = change("free@example.com").send().await.expect(202);

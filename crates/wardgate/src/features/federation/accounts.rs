@@ -25,7 +25,8 @@ pub(crate) struct UpstreamProof {
     pub(super) identity: UpstreamIdentity,
     /// The address, where it can be one.
     pub(super) email: Option<Email>,
-    pub(super) is_trusted: bool,
+    /// Whether the provider has seen that the address is theirs, and is trusted with addresses.
+    pub(super) email_verified: bool,
     pub(super) is_open: bool,
     pub(super) verified_only: bool,
     /// The account that they get if they have none.
@@ -105,7 +106,7 @@ pub(crate) async fn resolve(tx: &mut Tx, proof: &UpstreamProof) -> Result<User, 
     let owner = match &found {
         Some(user) => {
             users::lock(tx, user.id).await?;
-            let rules = roles::of(tx, user.id.into()).await?.satisfy("admin");
+            let rules = roles::of(tx, user.id.into()).await?.rule();
             let user = users::find(tx, user.id).await?;
             user.map(|user| (Owner { email_verified: user.email_verified_at.is_some(), rules }, user))
         }
@@ -113,9 +114,8 @@ pub(crate) async fn resolve(tx: &mut Tx, proof: &UpstreamProof) -> Result<User, 
     };
     let who = Newcomer {
         has_email: proof.email.is_some(),
-        email_verified: proof.identity.email_verified,
+        email_verified: proof.email_verified,
         owner: owner.as_ref().map(|(owner, _)| *owner),
-        is_trusted: proof.is_trusted,
         is_open: proof.is_open,
         verified_only: proof.verified_only,
     };
@@ -149,7 +149,7 @@ async fn known(tx: &mut Tx, proof: &UpstreamProof, id: UserId) -> Result<User, A
     if user.email_verified_at.is_some() || !proof.verified_only {
         return Ok(user);
     }
-    let is_theirs = proof.identity.email_verified
+    let is_theirs = proof.email_verified
         && proof.email.as_ref().is_some_and(|email| email.normalized() == user.email.normalized());
     if !is_theirs {
         return Err(AuthError::IncorrectCredentials);

@@ -281,11 +281,11 @@ impl Federation {
             issuer: callback.issuer.as_deref(),
         };
         let identity = provider.upstream.identify(returned).await.map_err(|error| failed(name, &error))?;
+        let email_verified = identity.email_verified && provider.is_trusted;
         let email: Option<Email> = identity.email.as_deref().and_then(|text| text.parse().ok());
         let account = match &email {
             Some(email) => {
                 let name = identity.name.clone().filter(|name| check_name(name).is_ok());
-                let email_verified = identity.email_verified;
                 Some(
                     self.accounts
                         .prepare_linked(NewUser { email: email.clone(), name, email_verified }, source)?,
@@ -299,7 +299,7 @@ impl Federation {
             provider: name.to_owned(),
             identity,
             email,
-            is_trusted: provider.is_trusted,
+            email_verified,
             is_open,
             verified_only: self.registration == RegistrationMode::Verified,
             account,

@@ -1,5 +1,7 @@
 //! Invitations: bound to an address, good once, for a week.
 
+use std::time::Duration;
+
 use wardgate_crypto::{Digest, OpaqueToken};
 use zeroize::Zeroizing;
 
@@ -9,7 +11,8 @@ use super::model::{
 use super::service::{Organizations, lock, place};
 use super::store;
 use crate::features::audit::{self, Action};
-use crate::features::outbox::{self, Letter, LetterKind, MAILS_PER_RECIPIENT};
+use crate::features::limits::Route;
+use crate::features::outbox::{self, Letter, LetterKind};
 use crate::features::users::{self, User};
 use crate::kernel::email::Email;
 use crate::kernel::error::AuthError;
@@ -17,6 +20,16 @@ use crate::kernel::ids::{InvitationId, OrgId, TenantId, UserId};
 use crate::kernel::page::{PageRequest, Position};
 use crate::kernel::source::Source;
 use crate::kernel::tenant::CurrentTenant;
+use crate::ports::ephemeral::Limit;
+
+/// Invitations mailed to one address, an hour. They count apart from the mails that the address asks for itself, which
+/// whoever invites must not use up.
+const INVITATIONS_PER_RECIPIENT: Limit = Limit { name: "invitation_recipient", requests: 5, window: HOUR };
+
+/// Invitations mailed by one user, an hour: who has an account must not send mails to everybody.
+const MAILS_PER_SENDER: Limit = Limit { name: "invitation_sender", requests: 100, window: HOUR };
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// What an invitation's token begins with, so that secret scanners recognise it.
 const PREFIX: &str = "wgi";
@@ -47,7 +60,11 @@ impl Organizations {
             expires_at: now.plus(INVITATION_LIFE),
         };
         let letter = match self.links.outbox().is_on() {
-            true => Some(self.letter(tenant, &invitation, &email, &token, source).await?),
+            true => {
+                // Whoever may not invite uses up nobody's mails.
+                self.may_invite(tenant.id, user, org, role).await?;
+                Some(self.letter(tenant, user, &invitation, &email, &token, source).await?)
+            }
             false => None,
         };
         let is_mailed = letter.is_some();
@@ -76,16 +93,32 @@ impl Organizations {
         Ok((made.await?, (!is_mailed).then(|| token.reveal())))
     }
 
+    async fn may_invite(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        org: OrgId,
+        role: OrgRole,
+    ) -> Result<(), AuthError> {
+        let found = self.env.db.read(tenant.into(), (user, org, role), |tx, (user, org, role)| {
+            Box::pin(async move { place(tx, *org, *user, Deed::Invite(*role)).await.map(drop) })
+        });
+        found.await
+    }
+
     /// The mail with the link. Nobody fills a stranger's mailbox with them.
     async fn letter(
         &self,
         tenant: &CurrentTenant,
+        user: UserId,
         invitation: &Invitation,
         to: &Email,
         token: &OpaqueToken,
         source: &Source,
     ) -> Result<Letter, AuthError> {
-        self.limits.take(tenant.id, MAILS_PER_RECIPIENT, to.normalized().as_bytes(), source).await?;
+        self.limits.admit(tenant, Route::Mail, source).await?;
+        self.limits.take(tenant.id, MAILS_PER_SENDER, user.as_uuid().as_bytes(), source).await?;
+        self.limits.take(tenant.id, INVITATIONS_PER_RECIPIENT, to.normalized().as_bytes(), source).await?;
         let link = self.links.to_organization(tenant, &token.reveal());
         let link = Some((link.as_str(), INVITATION_LIFE));
         self.links.outbox().letter(tenant, LetterKind::OrgInvitation, invitation.id, link, source.language)

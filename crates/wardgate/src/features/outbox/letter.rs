@@ -172,7 +172,8 @@ fn english(kind: &LetterKind, service: &str, life: &str) -> Words {
                     "The password of your account at {service} was set by a link from a mail. All sessions have \
                          ended."
                 ),
-                "API keys of the account still work: look through them if somebody else may have made one."
+                "API keys of the account and links to other providers still work: look through them if somebody else may \
+                 have made one."
                     .to_owned(),
             ],
             "",
@@ -185,7 +186,8 @@ fn english(kind: &LetterKind, service: &str, life: &str) -> Words {
                     "Somebody who is signed in to your account at {service}, and knew its password, changed it. All \
                          other sessions have ended."
                 ),
-                "API keys of the account still work: look through them if somebody else may have made one."
+                "API keys of the account and links to other providers still work: look through them if somebody else may \
+                 have made one."
                     .to_owned(),
             ],
             "",
@@ -329,8 +331,8 @@ fn german(kind: &LetterKind, service: &str, life: &str) -> Words {
             vec![
                 format!("Das Passwort Ihres Kontos bei {service} wurde mit einem Link aus einer Mail gesetzt. Alle \
                          Sitzungen sind beendet."),
-                "API-Schlüssel des Kontos gelten weiter: Sehen Sie sie durch, falls jemand anderes einen angelegt \
-                 haben könnte."
+                "API-Schlüssel des Kontos und Verbindungen mit anderen Anbietern gelten weiter: Sehen Sie sie durch, falls \
+                 jemand anderes sie angelegt haben könnte."
                     .to_owned(),
             ],
             "",
@@ -341,8 +343,8 @@ fn german(kind: &LetterKind, service: &str, life: &str) -> Words {
             vec![
                 format!("Jemand, der bei Ihrem Konto bei {service} angemeldet ist und dessen Passwort kannte, hat es \
                          geändert. Alle anderen Sitzungen sind beendet."),
-                "API-Schlüssel des Kontos gelten weiter: Sehen Sie sie durch, falls jemand anderes einen angelegt \
-                 haben könnte."
+                "API-Schlüssel des Kontos und Verbindungen mit anderen Anbietern gelten weiter: Sehen Sie sie durch, falls \
+                 jemand anderes sie angelegt haben könnte."
                     .to_owned(),
             ],
             "",

@@ -4,6 +4,7 @@
 //! waits, for nobody where there is none (S-124).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 use wardgate_store::Tx;
@@ -25,6 +26,11 @@ use crate::kernel::language::Language;
 use crate::kernel::source::Source;
 use crate::kernel::tenant::CurrentTenant;
 use crate::kernel::time::Timestamp;
+use crate::ports::ephemeral::Limit;
+
+/// Changes of address that an account asks for, an hour: each is told to the old address, wherever the new ones lie.
+const CHANGES_PER_USER: Limit =
+    Limit { name: "email_change", requests: 5, window: Duration::from_secs(60 * 60) };
 
 /// Proving and changing addresses, and getting back in.
 pub struct Recovery {
@@ -241,6 +247,7 @@ impl Recovery {
         source: &Source,
     ) -> Result<(), AuthError> {
         self.admit(tenant, to, source).await?;
+        self.limits.take(tenant.id, CHANGES_PER_USER, user.id.as_uuid().as_bytes(), source).await?;
         let (id, language) = (user.id, source.language);
         let notice = LetterKind::EmailChanging(to.as_str().to_owned());
         let change = Change {
@@ -310,7 +317,9 @@ async fn ask_for_change(tx: &mut Tx, change: &Change) -> Result<(), AuthError> {
     let receiver = Receiver { user: user.id, password_version, to: &change.to };
     links::issue(tx, &change.link, owner.is_none().then_some(receiver)).await?;
     outbox::post(tx, &change.taken, owner.as_ref().map(|owner| &owner.email)).await?;
-    outbox::post(tx, &change.notice, Some(&user.email)).await?;
+    // An address that was never proven may be a stranger's, whose mailbox nobody fills with words of their own.
+    let owner_of_old = user.email_verified_at.is_some().then_some(&user.email);
+    outbox::post(tx, &change.notice, owner_of_old).await?;
     Ok(audit::record(tx, &change.asked).await?)
 }
 
@@ -348,7 +357,10 @@ async fn verify(tx: &mut Tx, redemption: &Redemption) -> Result<(), AuthError> {
                 other => other,
             })?;
             redemption.record(tx, Action::EmailChanged, user.id).await?;
-            redemption.tell(tx, LetterKind::EmailChanged(to.as_str().to_owned()), &user).await
+            match user.email_verified_at {
+                Some(_) => redemption.tell(tx, LetterKind::EmailChanged(to.as_str().to_owned()), &user).await,
+                None => Ok(()),
+            }
         }
         _ => Err(AuthError::InvalidToken),
     }

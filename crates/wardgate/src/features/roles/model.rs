@@ -229,6 +229,12 @@ impl Roles {
         }
     }
 
+    /// Whether they are an administrator's, or allow what an administrator may not, such as `tenants:write`.
+    pub(crate) fn rule(&self) -> bool {
+        self.at_least(BuiltinRole::Admin)
+            || self.permissions().into_iter().any(|permission| !BuiltinRole::Admin.allows(permission))
+    }
+
     /// Whether any role allows `permission` (`resource:action`).
     pub fn allow(&self, permission: &str) -> bool {
         self.0.iter().any(|role| role.allows(permission))

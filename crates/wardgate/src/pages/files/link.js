@@ -10,6 +10,7 @@ let token = new URLSearchParams(location.hash.slice(1)).get("token");
 // Whoever has to sign in first comes back without the fragment.
 if (kept && token) sessionStorage.setItem(kept, token);
 if (kept && !token) token = sessionStorage.getItem(kept);
+if (location.hash) history.replaceState(null, "", location.pathname + location.search);
 
 // What was sent already and refused stands in the field.
 token ||= field?.value;
@@ -17,7 +18,6 @@ token ||= field?.value;
 if (field && token) {
   field.value = token;
   field.closest(".field").hidden = true;
-  history.replaceState(null, "", location.pathname + location.search);
   field.form.addEventListener("submit", () => kept && sessionStorage.removeItem(kept));
   document.querySelector("input:not([type=hidden]):not(#token)")?.focus();
 }

@@ -332,7 +332,7 @@ async fn redirects_are_not_followed() {
 #[tokio::test]
 async fn userinfo_is_asked_for_an_address_and_about_the_same_user() {
     // S-074
-    let (t, upstream) = gate(false).await;
+    let (t, upstream) = gate(true).await;
     upstream.is().claims = json!({});
     upstream.is().userinfo = json!({ "sub": "another", "email": "ada@example.com", "email_verified": true });
     sign_in(&t, &upstream).await.refused(502, "upstream_failed");

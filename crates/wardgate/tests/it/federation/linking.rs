@@ -85,6 +85,23 @@ async fn the_accounts_of_administrators_are_linked_by_themselves_only() {
 }
 
 #[tokio::test]
+async fn whoever_may_do_what_an_administrator_may_not_is_linked_by_themselves_only() {
+    // S-105: an administrator decides which provider is trusted.
+    let (t, upstream) = gate(true).await;
+    let root = t.user("root").role(BuiltinRole::Superadmin).signed_in().await;
+    for (role, permission) in [("tenant-ops", "tenants:write"), ("support", "users:read")] {
+        let new = json!({ "name": role, "permissions": [permission] });
+        root.post("/admin/roles").json(&new).send().await.expect(201);
+    }
+    let ada = t.user("ada").signed_in().await;
+    prove_address(&t, &ada).await;
+    t.set_roles(ada.id, &["tenant-ops"]).await.unwrap();
+    sign_in(&t, &upstream).await.refused(403, "linking_refused");
+    t.set_roles(ada.id, &["support"]).await.unwrap();
+    sign_in(&t, &upstream).await.expect(200);
+}
+
+#[tokio::test]
 async fn whoever_registered_with_anothers_address_keeps_nothing_of_it() {
     // S-128
     let (t, upstream) = gate(true).await;
@@ -143,7 +160,10 @@ async fn registration_is_as_open_as_it_is_for_everybody() {
         upstream.is().claims = json!({ "email": email, "email_verified": false });
         sign_in(&t, &upstream).await.refused(403, "linking_refused");
     }
+    // Nor does the word of a provider that is not trusted with addresses prove one.
     upstream.is().claims = json!({ "email": "ada@example.com", "email_verified": true });
+    sign_in(&t, &upstream).await.refused(403, "linking_refused");
+    let (t, upstream) = with_mode(RegistrationMode::Verified, true).await;
     sign_in(&t, &upstream).await.expect(200);
 
     let (t, upstream) = with_mode(RegistrationMode::Open, false).await;
@@ -318,6 +338,29 @@ async fn the_owner_hears_of_what_was_linked_and_unlinked() {
     let path = format!("/auth/identities/{}", links(&bob).await[0]["id"].as_str().unwrap());
     bob.request("DELETE", &path).send().await.expect(204);
     assert_eq!(subjects().await, []);
+}
+
+#[tokio::test]
+async fn whoever_may_say_any_address_at_a_provider_owns_none() {
+    // S-068, S-128
+    let mailer = std::sync::Arc::new(wardgate::RecordingMailer::default());
+    let given = std::sync::Arc::clone(&mailer);
+    let (t, upstream) = federated(|builder, upstream| {
+        builder.provider(upstream.settings("op", Preset::Oidc)).mailer(given).link_urls(urls())
+    })
+    .await;
+    upstream.is().claims = json!({ "email": "ceo@example.com", "email_verified": true });
+    let mallory = sign_in(&t, &upstream).await.expect(200);
+    assert_eq!(me(&t, &mallory).await["email_verified"], false);
+    let forgot = json!({ "email": "ceo@example.com" });
+    t.post("/auth/password/forgot").json(&forgot).send().await.expect(202);
+    t.gate.tend().await.unwrap();
+    let token = crate::mail::token(&mailer.take().remove(0));
+    let reset = json!({ "token": token, "new_password": "an entirely new sentence" });
+    t.post("/auth/password/reset").json(&reset).send().await.expect(204);
+    // Whoever reads the mail has the account, and nobody else has.
+    t.get("/auth/me").bearer(&mallory.str("access_token")).send().await.refused(401, "invalid_credential");
+    sign_in(&t, &upstream).await.refused(403, "linking_refused");
 }
 
 #[tokio::test]

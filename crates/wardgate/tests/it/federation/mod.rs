@@ -87,7 +87,7 @@ async fn a_stranger_gets_an_account_and_comes_back_to_it() {
     let ada = me(&t, &tokens).await;
     assert_eq!(
         (&ada["email"], &ada["email_verified"], &ada["name"]),
-        (&json!("ada@example.com"), &json!(true), &json!("Ada"))
+        (&json!("ada@example.com"), &json!(false), &json!("Ada"))
     );
     assert_eq!(ada["roles"], json!(["user"]));
     // Whatever the provider calls her now, she is who she was.

@@ -9,8 +9,11 @@ use crate::support::upstream::{Trip, federated, query_of};
 
 #[tokio::test]
 async fn github_tells_user_and_address_at_addresses_of_its_own() {
-    let (t, upstream) =
-        federated(|builder, upstream| builder.provider(upstream.settings("github", Preset::GitHub))).await;
+    let (t, upstream) = federated(|builder, upstream| {
+        let settings = upstream.settings("github", Preset::GitHub);
+        builder.provider(ProviderSettings { links_verified_email: true, ..settings })
+    })
+    .await;
     upstream.is().user =
         json!({ "id": 583231, "login": "octocat", "name": null, "email": "public@example.com" });
     upstream.is().emails = json!([
@@ -128,8 +131,11 @@ async fn microsoft_vouches_for_an_address_by_a_claim_of_its_own() {
         (json!({ "email": "ada@example.com", "xms_edov": "1" }), true),
     ] {
         for (preset, counts) in [(Preset::Microsoft, verified), (Preset::Oidc, false)] {
-            let (t, upstream) =
-                federated(|builder, upstream| builder.provider(upstream.settings("ms", preset))).await;
+            let (t, upstream) = federated(|builder, upstream| {
+                let settings = upstream.settings("ms", preset);
+                builder.provider(ProviderSettings { links_verified_email: true, ..settings })
+            })
+            .await;
             upstream.is().claims = claims.clone();
             let trip = Trip::begin(&t, "/auth/login/ms").await;
             let signed_in = trip.back(&upstream.authorize(&trip.location)).await.expect(200);
