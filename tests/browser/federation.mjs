@@ -196,7 +196,7 @@ try {
       await ada.signIn(name, `ada-${name}`);
       const first = await ada.who();
       assert.equal(first.email, `ada-${name}@example.com`);
-      assert.deepEqual([first.email_verified, first.name], [true, `The user ada-${name}`]);
+      assert.deepEqual([first.email_verified, first.name], [false, `The user ada-${name}`]);
       const cookies = await ada.context.cookies(base);
       const session = cookies.find((cookie) => cookie.name === "wardgate_session");
       assert.deepEqual([session.httpOnly, session.sameSite], [true, "Lax"]);

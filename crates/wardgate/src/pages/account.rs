@@ -8,7 +8,7 @@ use super::frame::{AccountForm, Frame};
 use super::visit::Visit;
 use super::{sent, shown};
 use crate::features::audit::Actor;
-use crate::features::password::http::PasswordChange;
+use crate::features::password::PasswordChange;
 use crate::features::principals::http::ProfileChange;
 use crate::features::recovery::http::Address;
 use crate::gate::Wardgate;
@@ -117,16 +117,21 @@ async fn show_password(visit: Visit) -> Response {
 
 async fn change_password(visit: Visit, form_sent: Sent) -> Result<Response, AuthError> {
     let done = async {
-        let PasswordChange { current_password, new_password } = form_sent.read()?;
+        let typed: PasswordChange = form_sent.read()?;
         let me = visit.me()?;
         let (principal, user) = (me.principal(), me.user());
         let passwords = visit.gate.passwords();
-        passwords
-            .change(&visit.tenant, principal, user, &current_password, &new_password, &visit.source)
-            .await
+        passwords.change(&visit.tenant, principal, user, &typed, true, &visit.source).await
     };
     match done.await {
-        Ok(()) => Ok(visit.to("/account/password?done=password_changed")),
+        Ok(cookie) => {
+            let changed = visit.to("/account/password?done=password_changed");
+            let set = cookie.map(|value| visit.gate.cookie().set(&visit.tenant.slug, &value));
+            Ok(match set {
+                Some(set) => visit.with_cookie(changed, set),
+                None => changed,
+            })
+        }
         Err(error) => visit.again(error, password_form(&visit), password_page),
     }
 }

@@ -128,7 +128,7 @@ async fn a_reset_sets_the_password_once_ends_every_session_and_signs_nobody_in()
     // The address was proven before, so the keys are the owner's, who is told of them.
     p.t.get("/auth/me").header("x-api-key", &key).send().await.expect(200);
     let notice = p.mail().await;
-    assert!(notice.text.contains("API keys of the account still work") && !notice.text.contains("#token="));
+    assert!(notice.text.contains("API keys of the account and links") && !notice.text.contains("#token="));
     assert_eq!((p.records("password.reset_requested").await, p.records("password.reset").await), (1, 1));
 }
 

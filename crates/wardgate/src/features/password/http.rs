@@ -7,7 +7,7 @@ use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::authn::{CurrentUser, Presented};
-use crate::features::password::Registered;
+use crate::features::password::{PasswordChange, Registered};
 use crate::features::users::{NewUser, UserView, check_name};
 use crate::gate::Wardgate;
 use crate::kernel::email::Email;
@@ -55,11 +55,6 @@ async fn register(
     }
 }
 
-pub(crate) struct PasswordChange {
-    pub(crate) current_password: String,
-    pub(crate) new_password: String,
-}
-
 impl FromFields for PasswordChange {
     fn from_fields(fields: &mut Fields) -> Self {
         Self { current_password: fields.text("current_password"), new_password: fields.text("new_password") }
@@ -72,13 +67,13 @@ async fn change_password(
     current: CurrentUser,
     Extension(source): Extension<Source>,
     Json(change): Json<PasswordChange>,
-) -> Result<StatusCode, AuthError> {
-    let PasswordChange { current_password, new_password } = change;
+) -> Result<impl IntoResponse, AuthError> {
+    let has_cookie = current.presented() == Presented::Cookie;
     let passwords = gate.passwords();
-    passwords
-        .change(&tenant, current.principal(), current.user(), &current_password, &new_password, &source)
-        .await?;
-    Ok(StatusCode::NO_CONTENT)
+    let changed =
+        passwords.change(&tenant, current.principal(), current.user(), &change, has_cookie, &source);
+    let cookie = changed.await?.map(|value| (SET_COOKIE, gate.cookie().set(&tenant.slug, &value)));
+    Ok((StatusCode::NO_CONTENT, HeaderMap::from_iter(cookie)))
 }
 
 struct StepUp {
@@ -139,10 +134,13 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
             "/auth/password",
             Access::Permission("password:write"),
             change_password,
-            operation("account", "Change the own password; every other session ends")
-                .json(&texts(&["current_password", "new_password"], &[]))
-                .answers_empty(204, "Changed")
-                .refuses(&["wrong_password", "rate_limited", "busy", "unavailable"]),
+            operation(
+                "account",
+                "Change the own password; every other session ends, and a browser gets another cookie",
+            )
+            .json(&texts(&["current_password", "new_password"], &[]))
+            .answers_empty(204, "Changed")
+            .refuses(&["wrong_password", "rate_limited", "busy", "unavailable"]),
         ),
     ]
 }

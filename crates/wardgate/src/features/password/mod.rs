@@ -11,7 +11,7 @@ pub(crate) use accounts::{
     FirstRoles, ImportedAccount, PreparedAccount, write as write_account, write_imported,
 };
 pub use model::{DeniedPasswords, PasswordPolicy};
-pub(crate) use model::{ForeignHash, Proof};
+pub(crate) use model::{ForeignHash, PasswordChange, Proof};
 pub use service::Passwords;
 pub(crate) use service::{
     PasswordSettings, PreparedPassword, Rehash, check_length_of, clear_unproven, hash_of, replace,

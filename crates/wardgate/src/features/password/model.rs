@@ -11,6 +11,12 @@ use crate::kernel::email::Email;
 use crate::kernel::error::FieldFault;
 use crate::kernel::ids::UserId;
 
+/// Another password, by whoever knows the present one.
+pub(crate) struct PasswordChange {
+    pub(crate) current_password: String,
+    pub(crate) new_password: String,
+}
+
 /// The longest password, in characters (S-002). A longer one is refused before any hashing.
 pub(super) const MAX_CHARS: usize = 256;
 

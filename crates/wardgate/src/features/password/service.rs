@@ -9,7 +9,7 @@ use wardgate_crypto::password::{self, Password, Scheme, Verdict, Workspace};
 use wardgate_store::{StoreError, Tx};
 use zeroize::Zeroizing;
 
-use super::model::{MAX_CHARS, PasswordPolicy, Proof, check_length, check_strength};
+use super::model::{MAX_CHARS, PasswordChange, PasswordPolicy, Proof, check_length, check_strength};
 use super::store::{self, NewHash};
 use crate::environment::Environment;
 use crate::features::api_keys;
@@ -390,37 +390,49 @@ impl Passwords {
     }
 
     /// Changes the principal's password: the current one must be right; every other session ends (S-006), and the owner
-    /// is told by mail. An address that was not proven may be a stranger's, who need not hear of it.
+    /// is told by mail. An address that was not proven may be a stranger's, who need not hear of it. A browser gets
+    /// another cookie, whose value is given: the thief of the old one is why many change their password (S-049).
     pub(crate) async fn change(
         &self,
         of: &CurrentTenant,
         principal: &Principal,
         user: &User,
-        current: &str,
-        new: &str,
+        typed: &PasswordChange,
+        has_cookie: bool,
         source: &Source,
-    ) -> Result<(), AuthError> {
-        check_length_of(of, new, "new_password")?;
+    ) -> Result<Option<Zeroizing<String>>, AuthError> {
+        let PasswordChange { current_password, new_password } = typed;
+        check_length_of(of, new_password, "new_password")?;
         let (tenant, id) = (principal.tenant, user.id);
         let (version, attempt) =
-            self.prove_current(principal, user, current, Action::PasswordChanged, source).await?;
-        let new =
-            self.hash_new(new, &user.email, source).await.map_err(|error| rename(error, "new_password"))?;
+            self.prove_current(principal, user, current_password, Action::PasswordChanged, source).await?;
+        let new = self
+            .hash_new(new_password, &user.email, source)
+            .await
+            .map_err(|error| rename(error, "new_password"))?;
         let entry = self.audit.done(source, Actor::User(id), Action::PasswordChanged, id);
         let notice = match self.outbox.is_on() && user.email_verified_at.is_some() {
             true => Some(self.outbox.letter(of, LetterKind::PasswordChanged, id, None, source.language)?),
             false => None,
         };
-        let change = (id, version, new, self.env.now(), principal.session(), entry, (attempt, notice));
+        let cookie = has_cookie.then(|| NewCookie::generate(self.env.rng.as_ref()));
+        let session = (principal.session(), cookie.as_ref().map(NewCookie::digest));
+        let change = (id, version, new, self.env.now(), session, entry, (attempt, notice));
         self.env
             .db
             .write(tenant.into(), change, |tx, (id, version, new, now, session, entry, (attempt, notice))| {
+                let (session, digest) = session;
                 Box::pin(async move {
                     users::lock(tx, *id).await?;
                     if !store::change(tx, *id, *version, new, *now).await? {
                         return Err(AuthError::WrongPassword);
                     }
                     end_others(tx, *id, *now, *session).await?;
+                    if let (Some(session), Some(digest)) = (session, digest)
+                        && !sessions::prove(tx, *session, *now, Some(*digest)).await?
+                    {
+                        return Err(AuthError::InvalidCredential);
+                    }
                     limits::note_success(tx, attempt, *now).await?;
                     if let Some(notice) = notice {
                         // To the address as it is now: it may have changed since the request came.
@@ -430,7 +442,8 @@ impl Passwords {
                     Ok(audit::record(tx, entry).await?)
                 })
             })
-            .await
+            .await?;
+        Ok(cookie.map(|cookie| cookie.reveal()))
     }
 
     /// Confirms the password of whoever is signed in; the session counts as fresh from now on. A browser gets another
