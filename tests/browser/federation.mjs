@@ -311,6 +311,24 @@ try {
     await bob.context.close();
   });
 
+  await test("the same by the page of linked services, in a browser", async () => {
+    const dora = await person(browser, base);
+    const account = { email: "dora@example.org", password: PASSWORD };
+    assert.equal((await dora.ask("POST", "/auth/register", account)).status, 201);
+    assert.equal((await dora.ask("POST", "/auth/session", account)).status, 200);
+    await dora.page.goto(`${base}/account/providers`);
+    await dora.page.click("text=Provider ed");
+    await dora.page.waitForURL(/interaction/);
+    await dora.authenticate("dorothea");
+    await dora.page.waitForURL(`${base}/account/providers?done=provider_linked`);
+    const linked = await dora.page.locator("main").innerText();
+    assert.ok(linked.includes("The service is linked.") && linked.includes("dorothea@example.com"), linked);
+    await dora.page.click("text=Remove");
+    await dora.page.waitForURL(`${base}/account/providers?done=provider_unlinked`);
+    assert.match(await dora.page.locator("main").innerText(), /You have linked no other service/);
+    await dora.context.close();
+  });
+
   await test("the address of somebody else's account leads to nothing", async () => {
     const carol = await person(browser, base);
     const account = { email: "carol@example.com", password: PASSWORD };

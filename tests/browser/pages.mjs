@@ -303,6 +303,8 @@ async function walk(browser, base, mode) {
     await w.send("/account/api-keys/");
     assert.equal((await fetch(`${base}/auth/me`, { headers: { "x-api-key": key } })).status, 403);
     await w.look("api-keys-revoked");
+    await w.open("/account/providers");
+    await w.look("providers-none");
   });
 
   await step("an invitation is accepted, an organization switched to and left", async () => {

@@ -13,6 +13,7 @@ mod frame;
 mod guard;
 mod mailed;
 mod organizations;
+mod providers;
 mod sessions;
 mod sign_in;
 mod visit;
@@ -36,6 +37,7 @@ pub(crate) fn table() -> Vec<Route<Wardgate>> {
         account::pages(),
         sessions::pages(),
         api_keys::pages(),
+        providers::pages(),
         organizations::pages(),
     ]
     .into_iter()

@@ -34,6 +34,8 @@ const DONE: &[&str] = &[
     "name_saved",
     "password_changed",
     "password_set",
+    "provider_linked",
+    "provider_unlinked",
     "registered",
     "session_ended",
     "signed_out",

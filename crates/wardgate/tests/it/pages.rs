@@ -63,6 +63,7 @@ const SAME_AS: &[(&str, &str)] = &[
     ("GET /account", "GET /auth/me"),
     ("GET /account/api-keys", "GET /auth/api-keys"),
     ("GET /account/organizations", "GET /auth/orgs"),
+    ("GET /account/providers", "GET /auth/identities"),
     ("GET /account/sessions", "GET /auth/sessions"),
     ("POST /account/api-keys", "POST /auth/api-keys"),
     ("POST /account/api-keys/{id}/revoke", "DELETE /auth/api-keys/{id}"),
@@ -74,6 +75,8 @@ const SAME_AS: &[(&str, &str)] = &[
     ("POST /account/organizations/{id}/leave", "POST /auth/orgs/{id}/leave"),
     ("POST /account/organizations/{id}/switch", "POST /auth/orgs/{id}/activate"),
     ("POST /account/password", "POST /auth/password"),
+    ("POST /account/providers/{id}/unlink", "DELETE /auth/identities/{id}"),
+    ("POST /account/providers/{name}/link", "POST /auth/identities"),
     ("POST /account/sessions/{id}/end", "DELETE /auth/sessions/{id}"),
     ("POST /forgot-password", "POST /auth/password/forgot"),
     ("POST /magic-link", "POST /auth/magic-link"),
@@ -818,4 +821,48 @@ async fn other_providers_are_offered_and_their_refusals_are_told_in_words() {
     let unknown =
         t.get("/auth/login/nobody?next=%2F").header("accept", "text/html").header("accept-language", "de");
     assert!(unknown.send().await.expect(404).text.contains("Das gibt es nicht"));
+}
+
+#[cfg(feature = "federation")]
+#[tokio::test]
+async fn a_service_is_linked_and_removed_on_its_page() {
+    // S-069, S-102, S-120
+    use crate::support::upstream::{Trip, federated};
+    let (t, upstream) = federated(|builder, upstream| {
+        let settings = upstream.settings("corp", wardgate::Preset::Oidc);
+        builder
+            .pages(Branding::default())
+            .provider(wardgate::ProviderSettings { label: "Corp & \"Sons\"".to_owned(), ..settings })
+    })
+    .await;
+    let ada = t.user("ada").registered().await;
+    let cookie = sign_in(&t, &ada.email, PASSWORD).await;
+    let page = async || t.get("/account/providers").header("cookie", &cookie).send().await.expect(200).text;
+    let nothing_linked = "You have linked no other service.";
+    assert!(page().await.contains(nothing_linked));
+    assert!(page().await.contains("action=\"/account/providers/corp/link\""));
+    send(&t, "/account/providers/nobody/link", &[]).header("cookie", &cookie).send().await.expect(404);
+
+    let going =
+        send(&t, "/account/providers/corp/link", &[]).header("cookie", &cookie).send().await.expect(200);
+    let location = going.header("refresh").strip_prefix("0;url=").unwrap().to_owned();
+    assert!(location.starts_with(&format!("{}/authorize?", upstream.issuer())), "{location}");
+    // Without a refresh there is a link, escaped.
+    assert!(going.text.contains(&format!("href=\"{}\"", location.replace('&', "&#38;"))), "{}", going.text);
+    let trip = Trip::begun(&t, "/auth/login/corp", &going, location.clone());
+    let back = trip.back(&upstream.authorize(&location)).await.expect(303);
+    assert_eq!(back.header("location"), "/account/providers?done=provider_linked");
+    let listed = page().await;
+    assert!(listed.contains("Corp &#38; &#34;Sons&#34;") && !listed.contains(nothing_linked), "{listed}");
+    let id = listed.split("/account/providers/idn_").nth(1);
+    let id = id.and_then(|rest| rest.split('/').next()).map(|id| format!("idn_{id}"));
+    let unlink = format!("/account/providers/{}/unlink", id.unwrap_or_else(|| panic!("{listed}")));
+
+    // Another's is not there.
+    let bob = t.user("bob").registered().await;
+    let other = sign_in(&t, &bob.email, PASSWORD).await;
+    send(&t, &unlink, &[]).header("cookie", &other).send().await.expect(404);
+    let gone = send(&t, &unlink, &[]).header("cookie", &cookie).send().await.expect(303);
+    assert_eq!(gone.header("location"), "/account/providers?done=provider_unlinked");
+    assert!(page().await.contains(nothing_linked));
 }

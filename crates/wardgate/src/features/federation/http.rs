@@ -54,7 +54,12 @@ fn see_other(location: &str) -> Result<Response, AuthError> {
     Ok((StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response())
 }
 
-fn remember(gate: &Wardgate, tenant: &CurrentTenant, begun: &Begun) -> (http::HeaderName, HeaderValue) {
+/// What the browser keeps until it comes back.
+pub(crate) fn remember(
+    gate: &Wardgate,
+    tenant: &CurrentTenant,
+    begun: &Begun,
+) -> (http::HeaderName, HeaderValue) {
     (SET_COOKIE, gate.upstream_cookie().set(&tenant.slug, &begun.browser, FLOW_LIFE))
 }
 

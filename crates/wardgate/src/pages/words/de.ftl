@@ -118,6 +118,18 @@ new-key-lead = Kopieren Sie den Schlüssel jetzt. Wir können ihn nicht noch ein
 new-key-use = Programme schicken ihn im Header X-API-Key. Behandeln Sie ihn wie ein Passwort.
 new-key-done = Ich habe ihn kopiert
 
+nav-providers = Verbundene Dienste
+providers-title = Verbundene Dienste
+providers-lead = Dienste, über die Sie sich hier anmelden können. Wer sich dort anmelden kann, kann es auch hier.
+providers-none = Sie haben keinen anderen Dienst verbunden.
+provider-new = Einen weiteren Dienst verbinden
+provider-made = Verbunden am { $time }
+provider-used = zuletzt benutzt am { $time }
+provider-unlink = Entfernen
+provider-go-title = Weiter zum anderen Dienst
+provider-go-lead = Melden Sie sich dort an, dann ist er mit Ihrem Konto verbunden.
+provider-go-link = Weiter
+
 orgs-title = Organisationen
 orgs-lead = Die Gruppen, zu denen Sie gehören. Sie handeln immer in einer davon.
 orgs-none = Sie gehören noch zu keiner Organisation. Wenn Sie jemand einlädt, steht sie hier.
@@ -145,6 +157,8 @@ done-link_mailed = Die E-Mail ist unterwegs.
 done-name_saved = Gespeichert.
 done-password_changed = Ihr Passwort ist geändert. Überall sonst sind Sie abgemeldet.
 done-password_set = Ihr Passwort ist gesetzt. Sie können sich jetzt damit anmelden.
+done-provider_linked = Der Dienst ist verbunden. Sie können sich jetzt darüber anmelden.
+done-provider_unlinked = Die Verbindung ist entfernt. Niemand meldet sich mehr darüber an.
 done-registered = Ihr Konto ist bereit. Bitte melden Sie sich an.
 done-session_ended = Dieses Gerät ist abgemeldet.
 done-signed_out = Sie sind abgemeldet.

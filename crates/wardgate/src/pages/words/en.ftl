@@ -118,6 +118,18 @@ new-key-lead = Copy the key now. We cannot show it again.
 new-key-use = Programs send it in the header X-API-Key. Treat it like a password.
 new-key-done = I have copied it
 
+nav-providers = Linked services
+providers-title = Linked services
+providers-lead = Services through which you can sign in here. Whoever can sign in there can sign in here.
+providers-none = You have linked no other service.
+provider-new = Link another service
+provider-made = Linked { $time }
+provider-used = last used { $time }
+provider-unlink = Remove
+provider-go-title = On to the other service
+provider-go-lead = Sign in there, and it is linked to your account here.
+provider-go-link = Go on
+
 orgs-title = Organizations
 orgs-lead = The groups you belong to. You act in one of them at a time.
 orgs-none = You belong to no organization yet. When somebody invites you, it appears here.
@@ -145,6 +157,8 @@ done-link_mailed = The mail is on its way.
 done-name_saved = Saved.
 done-password_changed = Your password is changed. You are signed out everywhere else.
 done-password_set = Your password is set. You can sign in with it now.
+done-provider_linked = The service is linked. You can sign in through it now.
+done-provider_unlinked = The link is gone. Nobody signs in through it any more.
 done-registered = Your account is ready. Please sign in.
 done-session_ended = That device is signed out.
 done-signed_out = You are signed out.
