@@ -86,7 +86,10 @@ fn english(kind: &LetterKind, service: &str, life: &str) -> Words {
             format!("Confirm your new e-mail address for {service}"),
             vec![format!("Please confirm that your account at {service} is to have this address."), once],
             "Confirm address",
-            vec![ignore],
+            vec![format!(
+                "If you did not ask for this, do not use the link: somebody else's account at {service} would have your \
+                 address."
+            )],
         ),
         LetterKind::ResetPassword => (
             format!("Set another password for {service}"),
@@ -249,7 +252,10 @@ fn german(kind: &LetterKind, service: &str, life: &str) -> Words {
             format!("Bestätigen Sie Ihre neue E-Mail-Adresse für {service}"),
             vec![format!("Bitte bestätigen Sie, dass Ihr Konto bei {service} diese Adresse haben soll."), once],
             "Adresse bestätigen",
-            vec![ignore],
+            vec![format!(
+                "Wenn Sie das nicht angefordert haben, benutzen Sie den Link nicht: Sonst hätte das Konto von jemand \
+                 anderem bei {service} Ihre Adresse."
+            )],
         ),
         LetterKind::ResetPassword => (
             format!("Neues Passwort für {service}"),
