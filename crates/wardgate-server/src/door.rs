@@ -26,6 +26,8 @@ pub(crate) struct Door(Arc<House>);
 
 struct House {
     most: usize,
+    /// Whether TLS is spoken inside, so that a word in clear would be noise.
+    tls: bool,
     /// How long a guest may ask for nothing.
     patience: Duration,
     guests: Mutex<HashMap<u64, Arc<Guest>>>,
@@ -45,8 +47,8 @@ struct Guest {
 }
 
 impl Door {
-    pub(crate) fn new(most: usize, patience: Duration) -> Self {
-        Self(Arc::new(House { most, patience, guests: Mutex::default(), next: AtomicU64::new(0) }))
+    pub(crate) fn new(most: usize, patience: Duration, tls: bool) -> Self {
+        Self(Arc::new(House { most, tls, patience, guests: Mutex::default(), next: AtomicU64::new(0) }))
     }
 }
 
@@ -102,10 +104,10 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Door {
     type Future = Pin<Box<dyn Future<Output = io::Result<(Seated, Served<S>)>> + Send>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let place = self.0.admit();
+        let (place, tls) = (self.0.admit(), self.0.tls);
         Box::pin(async move {
             let Some((guest, asked_to_leave)) = place else {
-                return Err(send_away(stream).await);
+                return Err(if tls { no_place() } else { send_away(stream).await });
             };
             // An answer is often one small segment, which Nagle's algorithm would hold back for the client's late ACK.
             stream.set_nodelay(true)?;
@@ -127,7 +129,11 @@ async fn send_away(mut stream: TcpStream) -> io::Error {
     let sent = stream.write_all(answer.as_bytes()).await.and(stream.shutdown().await);
     // What has arrived meanwhile is taken, or closing would reset the connection and lose the answer.
     while matches!(stream.try_read(&mut [0; 4096]), Ok(1..)) {}
-    sent.err().unwrap_or_else(|| io::Error::other("every connection is in use"))
+    sent.err().unwrap_or_else(no_place)
+}
+
+fn no_place() -> io::Error {
+    io::Error::other("every connection is in use")
 }
 
 /// A connection that has a place.
@@ -261,7 +267,7 @@ mod tests {
     use super::*;
 
     fn house(most: usize) -> Arc<House> {
-        Door::new(most, Duration::from_secs(75)).0
+        Door::new(most, Duration::from_secs(75), false).0
     }
 
     fn is_shown_out(asked: &mut oneshot::Receiver<()>) -> bool {
@@ -305,7 +311,7 @@ mod tests {
     async fn connect() -> TcpStream {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let server = axum_server::from_tcp(listener).unwrap().acceptor(Door::new(8, PATIENCE));
+        let server = axum_server::from_tcp(listener).unwrap().acceptor(Door::new(8, PATIENCE, false));
         let app = Router::new().route("/", get(|| async { "ok" }));
         tokio::spawn(server.serve(app.into_make_service()));
         TcpStream::connect(address).await.unwrap()

@@ -11,6 +11,7 @@ mod output;
 mod progress;
 mod serve;
 mod stdin;
+mod tls;
 mod wire;
 
 use std::io::{self, Write as _};

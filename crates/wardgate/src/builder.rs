@@ -504,6 +504,7 @@ impl Builder {
             clock: Arc::clone(&env.clock),
             rng: Arc::clone(&env.rng),
             trusted_proxies: self.web.trusted_proxies.clone(),
+            tls: self.web.tls,
             loopback_hosts_only: self.web.loopback_hosts_only,
         };
         Ok(Wardgate(Arc::new(Inner {

@@ -23,3 +23,4 @@ mod storm;
 mod support;
 mod tail;
 mod tenants;
+mod tls;

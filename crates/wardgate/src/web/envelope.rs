@@ -7,8 +7,8 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{
-    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, USER_AGENT,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, USER_AGENT, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Uri};
 
@@ -26,13 +26,19 @@ use crate::ports::{Clock, Rng};
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const API_CSP: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+
+/// Browsers stay on TLS for a year, for names below this one as well: a cookie could be planted through one of those.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
 
 /// What the envelope needs to know.
 pub(crate) struct Envelope {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
     pub(crate) trusted_proxies: Vec<Network>,
+    /// Whether every client is on TLS.
+    pub(crate) tls: bool,
     /// Whether only loopback names are answered: a development server must not be reachable through a
     /// stranger's DNS name that points at 127.0.0.1.
     pub(crate) loopback_hosts_only: bool,
@@ -45,6 +51,7 @@ pub(crate) async fn wrap(
     next: Next,
 ) -> Response {
     let source = envelope.source(request.headers(), request.extensions());
+    let is_secure = envelope.is_secure(request.headers(), request.extensions());
     let is_docs = request.uri().path().starts_with(DOCS_PATH);
     let mut response = match envelope.admit(&request) {
         Ok(()) => {
@@ -57,6 +64,9 @@ pub(crate) async fn wrap(
         tracing::error!(request_id = %source.request_id, cause, "a request failed");
     }
     protect(response.headers_mut(), &source, is_docs);
+    if is_secure {
+        response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HSTS);
+    }
     response
 }
 
@@ -71,6 +81,17 @@ impl Envelope {
             return Err(AuthError::UntrustedHost);
         }
         Ok(())
+    }
+
+    /// Whether the client is on TLS, for all that we know. Over plain HTTP the header must not be sent (RFC 6797 section
+    /// 7.2), and a stranger's word for it counts for nothing (S-135).
+    fn is_secure(&self, headers: &HeaderMap, extensions: &Extensions) -> bool {
+        let peer =
+            extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip().to_canonical());
+        let is_trusted = |peer| self.trusted_proxies.iter().any(|network| network.contains(peer));
+        self.tls
+            || headers.get(X_FORWARDED_PROTO).is_some_and(|scheme| scheme == "https")
+                && peer.is_some_and(is_trusted)
     }
 
     /// Where a request comes from.
