@@ -14,6 +14,9 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum_server::accept::Accept;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -32,6 +35,16 @@ struct House {
     patience: Duration,
     guests: Mutex<HashMap<u64, Arc<Guest>>>,
     next: AtomicU64,
+    counts: Counts,
+}
+
+/// What came to the door.
+#[derive(Default)]
+struct Counts {
+    open: Gauge,
+    accepted: Counter,
+    shown_out: Counter,
+    sent_away: Counter,
 }
 
 /// One connection.
@@ -48,7 +61,26 @@ struct Guest {
 
 impl Door {
     pub(crate) fn new(most: usize, patience: Duration, tls: bool) -> Self {
-        Self(Arc::new(House { most, tls, patience, guests: Mutex::default(), next: AtomicU64::new(0) }))
+        Self(Arc::new(House {
+            most,
+            tls,
+            patience,
+            guests: Mutex::default(),
+            next: AtomicU64::new(0),
+            counts: Counts::default(),
+        }))
+    }
+}
+
+impl Door {
+    /// Makes what is counted here known.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        let Counts { open, accepted, shown_out, sent_away } = &self.0.counts;
+        registry.register("connections_open", "Connections that have a place", open.clone());
+        registry.register("connections_accepted", "Connections that got a place", accepted.clone());
+        let help = "Connections that asked for nothing and made room";
+        registry.register("connections_shown_out", help, shown_out.clone());
+        registry.register("connections_sent_away", "Connections that found no place", sent_away.clone());
     }
 }
 
@@ -62,7 +94,12 @@ impl House {
         let mut guests = self.guests();
         if guests.len() >= self.most {
             let idle = guests.values().filter(|guest| guest.is_idle());
-            let longest = idle.min_by_key(|guest| (guest.last(), guest.id))?.id;
+            let Some(longest) = idle.min_by_key(|guest| (guest.last(), guest.id)).map(|guest| guest.id)
+            else {
+                self.counts.sent_away.inc();
+                return None;
+            };
+            self.counts.shown_out.inc();
             if let Some(guest) = guests.remove(&longest) {
                 guest.show_out();
             }
@@ -76,6 +113,8 @@ impl House {
             leave: Mutex::new(Some(leave)),
         });
         guests.insert(guest.id, Arc::clone(&guest));
+        self.counts.accepted.inc();
+        self.counts.open.set(guests.len() as i64);
         Some((guest, asked_to_leave))
     }
 }
@@ -147,7 +186,9 @@ pub(crate) struct Seated {
 
 impl Drop for Seated {
     fn drop(&mut self) {
-        self.guest.house.guests().remove(&self.guest.id);
+        let mut guests = self.guest.house.guests();
+        guests.remove(&self.guest.id);
+        self.guest.house.counts.open.set(guests.len() as i64);
     }
 }
 

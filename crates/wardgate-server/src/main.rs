@@ -7,6 +7,7 @@ mod config;
 mod datadir;
 mod door;
 mod failure;
+mod metrics;
 mod output;
 mod progress;
 mod serve;

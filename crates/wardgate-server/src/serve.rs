@@ -18,6 +18,7 @@ use crate::config::{Config, Flag, Format, Mode, Telemetry};
 use crate::datadir::{DataDir, ServerLock};
 use crate::door::Door;
 use crate::failure::Failure;
+use crate::metrics;
 use crate::tls::Watch;
 use crate::wire;
 
@@ -32,7 +33,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a connection may wait for its next request. Longer than the 60 s for which nginx keeps a connection to an
 /// upstream, or the two would race and a client read 502.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// Above the 16 KiB at which our own 431 says what to do.
 const HTTP1_BUFFER: usize = 64 * 1024;
@@ -52,6 +53,7 @@ struct Start {
     master_key: MasterKey,
     listener: TcpListener,
     address: SocketAddr,
+    metrics: Option<(TcpListener, SocketAddr)>,
     json: bool,
     _lock: Option<ServerLock>,
 }
@@ -86,18 +88,30 @@ fn prepare(args: Serve, common: &Common) -> Result<Start, Failure> {
     // Before the port: of two servers on one folder the second should hear about the folder.
     let lock = ServerLock::take(&database)?;
     let master_key = given.map_or_else(|| data.master_key_or_new(), Ok)?;
-    let (listener, address) = listen_on(config.server.listen)?;
+    let (listener, address) = listen_on(config.server.listen, "--listen")?;
+    let metrics = config.metrics.listen.map(|address| listen_on(address, "metrics.listen")).transpose()?;
     make_room_for(config.server.max_connections);
-    Ok(Start { mode, config, data, database, master_key, listener, address, json: common.json, _lock: lock })
+    Ok(Start {
+        mode,
+        config,
+        data,
+        database,
+        master_key,
+        listener,
+        address,
+        metrics,
+        json: common.json,
+        _lock: lock,
+    })
 }
 
-fn listen_on(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+fn listen_on(address: SocketAddr, setting: &str) -> Result<(TcpListener, SocketAddr), Failure> {
     let listener = TcpListener::bind(address);
     let listener = listener.and_then(|listener| listener.local_addr().map(|address| (listener, address)));
     listener.map_err(|error| {
         Failure::refused(format!(
-            "cannot listen on {address}: {error}. Choose another address with --listen, such as \
-             --listen 127.0.0.1:{}",
+            "cannot listen on {address}: {error}. Choose another address with {setting}, such as \
+             {setting} 127.0.0.1:{}",
             if address.port() == 8081 { 8082 } else { 8081 }
         ))
     })
@@ -168,6 +182,7 @@ impl Start {
                 wardgate::DatabaseUrl::Sqlite(_) => self.data.shown(),
                 server => server.to_string(),
             },
+            metrics: self.metrics.as_ref().map(|(_, address)| format!("http://{address}/metrics")),
             setup: setup_link(&gate, self.mode, &origin).await?,
             dev: self.mode == Mode::Dev,
             listening: origin,
@@ -177,6 +192,9 @@ impl Start {
         drop(banner);
         let server = &self.config.server;
         let door = Door::new(server.max_connections, KEEP_ALIVE, tls.is_some());
+        if let Some((listener, _)) = self.metrics {
+            metrics::serve(&gate, &door, listener)?;
+        }
         let entrance = Entrance { listener: self.listener, door, tls };
         answer(&gate, entrance, server.shutdown_grace, signals).await
     }
@@ -228,7 +246,7 @@ fn secured(live: RustlsConfig, door: Door) -> RustlsAcceptor<Door> {
 }
 
 /// What one connection may take.
-fn bounded<A>(server: Server<SocketAddr, A>) -> Server<SocketAddr, A> {
+pub(crate) fn bounded<A>(server: Server<SocketAddr, A>) -> Server<SocketAddr, A> {
     let mut server = server.first_request_timeout(HEAD_TIMEOUT);
     server.http_builder().http1().header_read_timeout(KEEP_ALIVE).max_buf_size(HTTP1_BUFFER);
     server

@@ -130,6 +130,15 @@ impl Wardgate {
         router::standalone(self)
     }
 
+    /// Writes what is counted, as OpenMetrics text but for its last line, `# EOF`: an application can add its own. No
+    /// secret is in it and nobody's name, but how busy one is concerns no stranger: serve it on a listener of its own.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_metrics(&self, out: &mut impl std::fmt::Write) -> std::fmt::Result {
+        self.0.env.meter.write(out)
+    }
+
     /// Every route with its method and who may call it.
     pub fn endpoints() -> Vec<Endpoint> {
         router::table().into_iter().map(|route| route.endpoint).collect()

@@ -17,6 +17,7 @@ mod layer;
 mod limit;
 mod load;
 mod mail;
+mod metrics;
 mod nearest;
 mod password;
 mod providers;
@@ -43,6 +44,7 @@ pub(crate) use fault::{Fault, report};
 pub(crate) use file::ConfigFile;
 pub(crate) use load::{Flag, RawConfig, load};
 pub(crate) use mail::{Mail, Smtp, Tls};
+pub(crate) use metrics::Metrics;
 pub(crate) use password::{Password, Scheme};
 pub(crate) use rate_limit::RateLimit;
 pub(crate) use redis::Redis;
@@ -79,6 +81,7 @@ pub(crate) struct Config {
     pub(crate) redis: Redis,
     pub(crate) audit: Audit,
     pub(crate) providers: Vec<ProviderSettings>,
+    pub(crate) metrics: Metrics,
     pub(crate) telemetry: Telemetry,
 }
 
@@ -114,6 +117,7 @@ impl Config {
         let redis = redis::check(checker);
         let audit = audit::check(checker, server.as_ref());
         let providers = providers::check(checker, server.as_ref());
+        let metrics = metrics::check(checker);
         let telemetry = telemetry::check(checker);
         Some(Self {
             server: server?,
@@ -127,6 +131,7 @@ impl Config {
             redis,
             audit: audit?,
             providers: providers?,
+            metrics,
             telemetry: telemetry?,
         })
     }

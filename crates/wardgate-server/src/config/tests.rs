@@ -295,6 +295,22 @@ fn a_public_address_may_have_tls_of_its_own() {
     assert!(tool.server.tls.is_none());
 }
 
+// S-138
+#[test]
+fn metrics_are_off_and_shown_to_others_only_where_that_is_said() {
+    assert_eq!(production(&[]).unwrap().metrics.listen, None);
+    let (listen, beyond) = ("WARDGATE_METRICS__LISTEN", ("WARDGATE_METRICS__BEYOND_LOOPBACK", "true"));
+    for address in ["127.0.0.1:9464", "[::1]:0"] {
+        let config = production(&[(listen, address)]).unwrap();
+        assert_eq!(config.metrics.listen.unwrap().to_string(), address);
+    }
+    for address in ["0.0.0.0:9464", "[::]:9464", "10.0.0.1:9464"] {
+        assert_eq!(keys(production(&[(listen, address)])), ["metrics.listen"], "{address}");
+        assert!(production(&[(listen, address), beyond]).is_ok(), "{address}");
+    }
+    assert_eq!(keys(production(&[(listen, "9464"), beyond])), ["metrics.listen"]);
+}
+
 #[test]
 fn dev_takes_loopback_only() {
     let dev = |name, value| keys(Config::check(&from_environment(&[(name, value)]), Mode::Dev));

@@ -16,6 +16,7 @@ mod import;
 mod limits;
 mod machines;
 mod mail;
+mod metrics;
 mod stages;
 mod start;
 mod stop;

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{
@@ -20,6 +20,7 @@ use crate::kernel::ids::RequestId;
 use crate::kernel::language::Language;
 use crate::kernel::network::Network;
 use crate::kernel::source::Source;
+use crate::ports::meter::Meter;
 use crate::ports::{Clock, Rng};
 
 /// The longest header section, in bytes, counted as names and values (S-145).
@@ -36,6 +37,7 @@ const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSub
 pub(crate) struct Envelope {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
+    pub(crate) meter: Arc<Meter>,
     pub(crate) trusted_proxies: Vec<Network>,
     /// Whether every client is on TLS.
     pub(crate) tls: bool,
@@ -50,6 +52,8 @@ pub(crate) async fn wrap(
     mut request: Request,
     next: Next,
 ) -> Response {
+    let (came, method) = (envelope.clock.monotonic(), request.method().clone());
+    let outer = request.extensions().get::<MatchedPath>().cloned();
     let source = envelope.source(request.headers(), request.extensions());
     let is_secure = envelope.is_secure(request.headers(), request.extensions());
     let is_docs = request.uri().path().starts_with(DOCS_PATH);
@@ -66,6 +70,19 @@ pub(crate) async fn wrap(
     protect(response.headers_mut(), &source, is_docs);
     if is_secure {
         response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HSTS);
+    }
+    let route = response.extensions().get().or(outer.as_ref()).map(MatchedPath::as_str);
+    let took = envelope.clock.monotonic().saturating_sub(came);
+    envelope.meter.answered(method.as_str(), route, response.status().as_u16(), took);
+    response
+}
+
+/// Tells [`wrap`] which route of a tenant's it was; from outside it is the one that leads to all of them.
+pub(crate) async fn tell_route(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let mut response = next.run(request).await;
+    if let Some(route) = route {
+        response.extensions_mut().insert(route);
     }
     response
 }

@@ -80,7 +80,7 @@ impl Bench {
 
     fn batch(&self, conn: Connection, bodies: usize) -> Connection {
         let limits = Limits { bodies, time: Duration::from_secs(3600) };
-        batch(conn, self.jobs.recv().unwrap(), &self.jobs, limits)
+        batch(conn, self.jobs.recv().unwrap(), &self.jobs, limits, &Counts::default())
     }
 
     fn numbers(&self) -> Vec<i64> {
