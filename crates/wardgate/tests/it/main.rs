@@ -26,6 +26,8 @@ mod limits;
 mod mail;
 mod metrics;
 mod organizations;
+#[cfg(feature = "pages")]
+mod pages;
 mod races;
 mod recovery;
 mod refresh;
