@@ -15,6 +15,9 @@ pub(crate) struct Banner {
     pub(crate) listening: String,
     /// The page of documentation, if it is on.
     pub(crate) docs: Option<String>,
+    /// Where the metrics are, if they are on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) metrics: Option<String>,
     /// The folder or the server where the data lies; no password in it.
     pub(crate) data: String,
     /// The one-use link for the first superadmin, under `--dev` until there is one.
@@ -41,6 +44,9 @@ impl Banner {
         writeln!(out, "listening on {}", bold(&self.listening))?;
         if let Some(docs) = &self.docs {
             writeln!(out, "documentation: {docs}")?;
+        }
+        if let Some(metrics) = &self.metrics {
+            writeln!(out, "metrics: {metrics}")?;
         }
         writeln!(out, "data: {}", self.data)?;
         if let Some(setup) = &self.setup {
@@ -76,6 +82,7 @@ mod tests {
         Banner {
             listening: "http://127.0.0.1:8080".to_owned(),
             docs: Some("http://127.0.0.1:8080/docs".to_owned()),
+            metrics: None,
             data: "/srv/data".to_owned(),
             setup: Some(Zeroizing::new("http://127.0.0.1:8080/setup#token=t".to_owned())),
             dev: true,

@@ -14,6 +14,9 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum_server::accept::Accept;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -26,10 +29,22 @@ pub(crate) struct Door(Arc<House>);
 
 struct House {
     most: usize,
+    /// Whether TLS is spoken inside, so that a word in clear would be noise.
+    tls: bool,
     /// How long a guest may ask for nothing.
     patience: Duration,
     guests: Mutex<HashMap<u64, Arc<Guest>>>,
     next: AtomicU64,
+    counts: Counts,
+}
+
+/// What came to the door.
+#[derive(Default)]
+struct Counts {
+    open: Gauge,
+    accepted: Counter,
+    shown_out: Counter,
+    sent_away: Counter,
 }
 
 /// One connection.
@@ -45,8 +60,27 @@ struct Guest {
 }
 
 impl Door {
-    pub(crate) fn new(most: usize, patience: Duration) -> Self {
-        Self(Arc::new(House { most, patience, guests: Mutex::default(), next: AtomicU64::new(0) }))
+    pub(crate) fn new(most: usize, patience: Duration, tls: bool) -> Self {
+        Self(Arc::new(House {
+            most,
+            tls,
+            patience,
+            guests: Mutex::default(),
+            next: AtomicU64::new(0),
+            counts: Counts::default(),
+        }))
+    }
+}
+
+impl Door {
+    /// Makes what is counted here known.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        let Counts { open, accepted, shown_out, sent_away } = &self.0.counts;
+        registry.register("connections_open", "Connections that have a place", open.clone());
+        registry.register("connections_accepted", "Connections that got a place", accepted.clone());
+        let help = "Connections that asked for nothing and made room";
+        registry.register("connections_shown_out", help, shown_out.clone());
+        registry.register("connections_sent_away", "Connections that found no place", sent_away.clone());
     }
 }
 
@@ -60,7 +94,12 @@ impl House {
         let mut guests = self.guests();
         if guests.len() >= self.most {
             let idle = guests.values().filter(|guest| guest.is_idle());
-            let longest = idle.min_by_key(|guest| (guest.last(), guest.id))?.id;
+            let Some(longest) = idle.min_by_key(|guest| (guest.last(), guest.id)).map(|guest| guest.id)
+            else {
+                self.counts.sent_away.inc();
+                return None;
+            };
+            self.counts.shown_out.inc();
             if let Some(guest) = guests.remove(&longest) {
                 guest.show_out();
             }
@@ -74,6 +113,8 @@ impl House {
             leave: Mutex::new(Some(leave)),
         });
         guests.insert(guest.id, Arc::clone(&guest));
+        self.counts.accepted.inc();
+        self.counts.open.set(guests.len() as i64);
         Some((guest, asked_to_leave))
     }
 }
@@ -102,10 +143,10 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Door {
     type Future = Pin<Box<dyn Future<Output = io::Result<(Seated, Served<S>)>> + Send>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let place = self.0.admit();
+        let (place, tls) = (self.0.admit(), self.0.tls);
         Box::pin(async move {
             let Some((guest, asked_to_leave)) = place else {
-                return Err(send_away(stream).await);
+                return Err(if tls { no_place() } else { send_away(stream).await });
             };
             // An answer is often one small segment, which Nagle's algorithm would hold back for the client's late ACK.
             stream.set_nodelay(true)?;
@@ -127,7 +168,11 @@ async fn send_away(mut stream: TcpStream) -> io::Error {
     let sent = stream.write_all(answer.as_bytes()).await.and(stream.shutdown().await);
     // What has arrived meanwhile is taken, or closing would reset the connection and lose the answer.
     while matches!(stream.try_read(&mut [0; 4096]), Ok(1..)) {}
-    sent.err().unwrap_or_else(|| io::Error::other("every connection is in use"))
+    sent.err().unwrap_or_else(no_place)
+}
+
+fn no_place() -> io::Error {
+    io::Error::other("every connection is in use")
 }
 
 /// A connection that has a place.
@@ -141,7 +186,9 @@ pub(crate) struct Seated {
 
 impl Drop for Seated {
     fn drop(&mut self) {
-        self.guest.house.guests().remove(&self.guest.id);
+        let mut guests = self.guest.house.guests();
+        guests.remove(&self.guest.id);
+        self.guest.house.counts.open.set(guests.len() as i64);
     }
 }
 
@@ -261,7 +308,7 @@ mod tests {
     use super::*;
 
     fn house(most: usize) -> Arc<House> {
-        Door::new(most, Duration::from_secs(75)).0
+        Door::new(most, Duration::from_secs(75), false).0
     }
 
     fn is_shown_out(asked: &mut oneshot::Receiver<()>) -> bool {
@@ -305,7 +352,7 @@ mod tests {
     async fn connect() -> TcpStream {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let server = axum_server::from_tcp(listener).unwrap().acceptor(Door::new(8, PATIENCE));
+        let server = axum_server::from_tcp(listener).unwrap().acceptor(Door::new(8, PATIENCE, false));
         let app = Router::new().route("/", get(|| async { "ok" }));
         tokio::spawn(server.serve(app.into_make_service()));
         TcpStream::connect(address).await.unwrap()

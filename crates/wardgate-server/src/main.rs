@@ -7,10 +7,12 @@ mod config;
 mod datadir;
 mod door;
 mod failure;
+mod metrics;
 mod output;
 mod progress;
 mod serve;
 mod stdin;
+mod tls;
 mod wire;
 
 use std::io::{self, Write as _};

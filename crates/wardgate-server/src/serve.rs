@@ -4,7 +4,8 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use axum_server::Handle;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::{Handle, Server};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -17,6 +18,8 @@ use crate::config::{Config, Flag, Format, Mode, Telemetry};
 use crate::datadir::{DataDir, ServerLock};
 use crate::door::Door;
 use crate::failure::Failure;
+use crate::metrics;
+use crate::tls::Watch;
 use crate::wire;
 
 /// Files that are open besides connections: the database's, with its pool, and requests of our own.
@@ -25,9 +28,12 @@ const OTHER_FILES: u64 = 256;
 /// A client that sends its head slower than this holds a connection for nothing (S-145).
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a client may take to agree on keys.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How long a connection may wait for its next request. Longer than the 60 s for which nginx keeps a connection to an
 /// upstream, or the two would race and a client read 502.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// Above the 16 KiB at which our own 431 says what to do.
 const HTTP1_BUFFER: usize = 64 * 1024;
@@ -47,6 +53,7 @@ struct Start {
     master_key: MasterKey,
     listener: TcpListener,
     address: SocketAddr,
+    metrics: Option<(TcpListener, SocketAddr)>,
     json: bool,
     _lock: Option<ServerLock>,
 }
@@ -81,18 +88,30 @@ fn prepare(args: Serve, common: &Common) -> Result<Start, Failure> {
     // Before the port: of two servers on one folder the second should hear about the folder.
     let lock = ServerLock::take(&database)?;
     let master_key = given.map_or_else(|| data.master_key_or_new(), Ok)?;
-    let (listener, address) = listen_on(config.server.listen)?;
+    let (listener, address) = listen_on(config.server.listen, "--listen")?;
+    let metrics = config.metrics.listen.map(|address| listen_on(address, "metrics.listen")).transpose()?;
     make_room_for(config.server.max_connections);
-    Ok(Start { mode, config, data, database, master_key, listener, address, json: common.json, _lock: lock })
+    Ok(Start {
+        mode,
+        config,
+        data,
+        database,
+        master_key,
+        listener,
+        address,
+        metrics,
+        json: common.json,
+        _lock: lock,
+    })
 }
 
-fn listen_on(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+fn listen_on(address: SocketAddr, setting: &str) -> Result<(TcpListener, SocketAddr), Failure> {
     let listener = TcpListener::bind(address);
     let listener = listener.and_then(|listener| listener.local_addr().map(|address| (listener, address)));
     listener.map_err(|error| {
         Failure::refused(format!(
-            "cannot listen on {address}: {error}. Choose another address with --listen, such as \
-             --listen 127.0.0.1:{}",
+            "cannot listen on {address}: {error}. Choose another address with {setting}, such as \
+             {setting} 127.0.0.1:{}",
             if address.port() == 8081 { 8082 } else { 8081 }
         ))
     })
@@ -125,8 +144,8 @@ fn warnings(config: &Config, mode: Mode) -> Vec<&'static str> {
             "server.nodes is over 1 and redis.url is not set: this server lets through only its part of every rate limit",
         );
     }
-    // In production TLS ends at a proxy, so that every request comes from one.
-    if mode == Mode::Production && server.trusted_proxies.is_empty() {
+    // In production without TLS here it ends at a proxy, so that every request comes from one.
+    if mode == Mode::Production && server.tls.is_none() && server.trusted_proxies.is_empty() {
         warnings.push(
             "server.trusted_proxies is empty: whoever comes through one proxy counts as one source in rate limits",
         );
@@ -146,7 +165,10 @@ fn log_to_stderr(telemetry: &Telemetry) {
 impl Start {
     async fn serve(self) -> Result<(), Failure> {
         let signals = Signals::listen()?;
-        let origin = format!("http://{}", self.address);
+        let production = self.mode == Mode::Production;
+        let tls = self.config.server.tls.clone().map(|files| Watch::new(files, production)).transpose()?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let origin = format!("{scheme}://{}", self.address);
         let issuer = self.config.server.issuer.clone().unwrap_or_else(|| origin.clone());
         let gate = wire::builder(&self.config, self.mode)?
             .issuer(issuer)
@@ -160,6 +182,7 @@ impl Start {
                 wardgate::DatabaseUrl::Sqlite(_) => self.data.shown(),
                 server => server.to_string(),
             },
+            metrics: self.metrics.as_ref().map(|(_, address)| format!("http://{address}/metrics")),
             setup: setup_link(&gate, self.mode, &origin).await?,
             dev: self.mode == Mode::Dev,
             listening: origin,
@@ -168,8 +191,12 @@ impl Start {
         let _ = banner.print(&mut io::stdout().lock(), self.json);
         drop(banner);
         let server = &self.config.server;
-        let door = Door::new(server.max_connections, KEEP_ALIVE);
-        answer(&gate, self.listener, door, server.shutdown_grace, signals).await
+        let door = Door::new(server.max_connections, KEEP_ALIVE, tls.is_some());
+        if let Some((listener, _)) = self.metrics {
+            metrics::serve(&gate, &door, listener)?;
+        }
+        let entrance = Entrance { listener: self.listener, door, tls };
+        answer(&gate, entrance, server.shutdown_grace, signals).await
     }
 }
 
@@ -183,29 +210,51 @@ async fn setup_link(gate: &Wardgate, mode: Mode, origin: &str) -> Result<Option<
     Ok(token.map(|token| Zeroizing::new(format!("{origin}/setup#token={}", token.as_str()))))
 }
 
-async fn answer(
-    gate: &Wardgate,
+/// Where connections come in.
+struct Entrance {
     listener: TcpListener,
     door: Door,
+    tls: Option<Watch>,
+}
+
+async fn answer(
+    gate: &Wardgate,
+    entrance: Entrance,
     grace: Duration,
     signals: Signals,
 ) -> Result<(), Failure> {
-    let handle = Handle::new();
-    let mut server = axum_server::from_tcp(listener)?
-        .acceptor(door)
-        .handle(handle.clone())
-        .first_request_timeout(HEAD_TIMEOUT);
+    let (handle, app) = (Handle::new(), gate.clone().into_app());
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(stop_on_signal(gate.clone(), handle.clone(), grace.min(LONGEST_GRACE), signals));
+    let server = axum_server::from_tcp(entrance.listener)?.handle(handle);
+    match entrance.tls {
+        None => bounded(server.acceptor(entrance.door)).serve(app).await?,
+        Some(watch) => {
+            let secured = secured(watch.live(), entrance.door);
+            tokio::spawn(watch.keep());
+            bounded(server.acceptor(secured)).serve(app).await?;
+        }
+    }
+    // What was answered is committed; this only ends idle threads and folds the write-ahead log in.
+    let _ = tokio::time::timeout(CLOSING, gate.close()).await;
+    Ok(())
+}
+
+/// The door is the outer one: who is in the middle of a handshake has a place, and can lose it.
+fn secured(live: RustlsConfig, door: Door) -> RustlsAcceptor<Door> {
+    RustlsAcceptor::new(live).handshake_timeout(HANDSHAKE_TIMEOUT).acceptor(door)
+}
+
+/// What one connection may take.
+pub(crate) fn bounded<A>(server: Server<SocketAddr, A>) -> Server<SocketAddr, A> {
+    let mut server = server.first_request_timeout(HEAD_TIMEOUT);
     server.http_builder().http1().header_read_timeout(KEEP_ALIVE).max_buf_size(HTTP1_BUFFER);
     server
         .http_builder()
         .http2()
         .max_concurrent_streams(HTTP2_STREAMS)
         .max_header_list_size(HTTP2_HEADER_LIST);
-    tokio::spawn(stop_on_signal(gate.clone(), handle, grace.min(LONGEST_GRACE), signals));
-    server.serve(gate.into_app().into_make_service_with_connect_info::<SocketAddr>()).await?;
-    // What was answered is committed; this only ends idle threads and folds the write-ahead log in.
-    let _ = tokio::time::timeout(CLOSING, gate.close()).await;
-    Ok(())
+    server
 }
 
 async fn stop_on_signal(gate: Wardgate, handle: Handle<SocketAddr>, grace: Duration, mut signals: Signals) {
@@ -241,8 +290,30 @@ impl Signals {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::TcpStream;
+    use tokio::time::Instant;
+
     use super::*;
     use crate::config::load;
+    use crate::tls::testing::certificate;
+
+    // S-145
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_agree_on_keys_is_shown_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let live = RustlsConfig::from_config(certificate(folder.path(), "a").load().unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = axum_server::from_tcp(listener).unwrap();
+        let server = bounded(server.acceptor(secured(live, Door::new(8, KEEP_ALIVE, true))));
+        tokio::spawn(server.serve(axum::Router::new().into_make_service()));
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        let came = Instant::now();
+        assert_eq!(silent.read(&mut [0; 64]).await.unwrap(), 0);
+        let stayed = came.elapsed();
+        assert!((HANDSHAKE_TIMEOUT..HANDSHAKE_TIMEOUT * 2).contains(&stayed), "{stayed:?}");
+    }
 
     fn warned(mode: Mode, variables: &[(&str, &str)]) -> String {
         let given = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));

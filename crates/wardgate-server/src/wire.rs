@@ -237,6 +237,7 @@ fn web(config: &Config, mode: Mode) -> WebSettings {
         docs: server.docs,
         cors: CorsOrigins { exact: server.cors.origins.clone(), any_loopback: server.cors.any_loopback },
         session_origins: config.session.allowed_origins.clone(),
+        tls: server.tls.is_some(),
         trusted_proxies: server.trusted_proxies.iter().map(network).collect(),
         tenant_header: server.tenant_header.clone(),
         loopback_hosts_only: mode == Mode::Dev,

@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    Applied, BoxFuture, DatabaseUrl, DbOptions, Dialect, GlobalTx, Migration, Pending, StoreError, TenantKey,
-    Tx, body::Body, postgres, sqlite, tx::Scope,
+    Applied, BoxFuture, DatabaseUrl, DbOptions, Dialect, GlobalTx, Migration, Pending, Stats, StoreError,
+    TenantKey, Tx, body::Body, postgres, sqlite, tx::Scope,
 };
 
 /// A database. Clones share its connections.
@@ -199,6 +199,14 @@ impl Db {
         match &*self.engine {
             Engine::Sqlite(engine) => engine.ping(),
             Engine::Postgres(engine) => engine.ping().await,
+        }
+    }
+
+    /// What it has done so far.
+    pub fn stats(&self) -> Stats {
+        match &*self.engine {
+            Engine::Sqlite(engine) => engine.stats(),
+            Engine::Postgres(engine) => engine.stats(),
         }
     }
 

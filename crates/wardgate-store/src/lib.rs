@@ -82,6 +82,7 @@ mod postgres;
 mod row;
 mod session;
 mod sqlite;
+mod stats;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tx;
@@ -98,5 +99,6 @@ pub use migrate::{Applied, Migration, Pending};
 pub use options::{DbOptions, Durability};
 pub use param::{Param, Value};
 pub use row::{FromRow, Row};
+pub use stats::Stats;
 pub use tx::{BoxFuture, GlobalTx, TenantKey, Tx};
 pub use url::{DatabaseUrl, DatabaseUrlError};

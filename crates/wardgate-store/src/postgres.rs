@@ -17,10 +17,11 @@ use deadpool_postgres::Pool;
 use tokio::sync::{RwLock, RwLockReadGuard};
 
 use crate::{
-    Applied, DbOptions, Migration, Pending, StoreError,
+    Applied, DbOptions, Migration, Pending, Stats, StoreError,
     body::{Body, Ended, call},
     db::Access,
     session::{Conn, Session},
+    stats::Counts,
     tx::Scope,
     url::PostgresUrl,
 };
@@ -31,13 +32,15 @@ const ATTEMPTS: usize = 5;
 
 pub(crate) struct Engine {
     pool: Pool,
+    counts: Counts,
     /// Read-locked by every call while it works; `false` once closed.
     open: RwLock<bool>,
 }
 
 impl Engine {
     pub(crate) async fn open(url: &PostgresUrl, options: &DbOptions) -> Result<Self, StoreError> {
-        let engine = Self { pool: connect::pool(url, options)?, open: RwLock::new(true) };
+        let engine =
+            Self { pool: connect::pool(url, options)?, counts: Counts::default(), open: RwLock::new(true) };
         engine.ping().await?;
         Ok(engine)
     }
@@ -57,13 +60,16 @@ impl Engine {
     {
         let _working = self.enter().await?;
         for _ in 0..ATTEMPTS {
-            let mut tx = X::enter(self.begin(access).await?, key);
+            let begun = self.begin(access).await.inspect_err(|_| self.counts.failed(1))?;
+            let mut tx = X::enter(begun, key);
             let outcome = call(&body, &mut tx, &input).await;
             let (conn, failed) = tx.leave().end();
-            if let Some(result) = finish(conn, Ended::new(outcome.map(Some), failed)).await {
+            let counts = (access == Access::Write).then_some(&self.counts);
+            if let Some(result) = finish(conn, Ended::new(outcome.map(Some), failed), counts).await {
                 return result;
             }
         }
+        self.counts.failed(1);
         Err(StoreError::Busy.into())
     }
 
@@ -75,6 +81,10 @@ impl Engine {
             Access::Lookup => return Ok(Session::lookup(Conn::Postgres(lease))),
         }
         Ok(Session::transaction(Conn::Postgres(lease)))
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        Stats { waiting: self.pool.status().waiting as u64, ..self.counts.read() }
     }
 
     pub(crate) async fn migrate(&self, migrations: &[Migration]) -> Result<Vec<Applied>, StoreError> {
@@ -109,14 +119,27 @@ impl Engine {
     }
 }
 
-/// Commits or rolls back; `None` if the body lost a race and is to run again.
-async fn finish<T, E: From<StoreError>>(conn: Conn, ended: Ended<T, E>) -> Option<Result<T, E>> {
+/// Commits or rolls back; `None` if the body lost a race and is to run again. Counts what wrote.
+async fn finish<T, E: From<StoreError>>(
+    conn: Conn,
+    ended: Ended<T, E>,
+    counts: Option<&Counts>,
+) -> Option<Result<T, E>> {
     let mut lease = postgres(conn);
+    counts.inspect(|counts| counts.wrote(1));
     if !ended.may_commit() {
         lease.rollback().await;
         return if ended.lost_race() { None } else { Some(ended.result()) };
     }
-    match lease.commit().await {
+    let committed = lease.commit().await;
+    if let Some(counts) = counts {
+        match &committed {
+            Ok(()) => counts.committed(),
+            Err(StoreError::Busy) => {}
+            Err(_) => counts.failed(1),
+        }
+    }
+    match committed {
         Ok(()) => Some(ended.result()),
         Err(StoreError::Busy) => None,
         Err(unavailable @ StoreError::Unavailable(_)) => Some(Err(unavailable.into())),

@@ -12,14 +12,16 @@ pub(crate) mod verbs;
 mod writer;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio::sync::{OnceCell, oneshot};
 
 use crate::{
-    Applied, DbOptions, Durability, Migration, Pending, StoreError, body::Body, db::Access, tx::Scope,
+    Applied, DbOptions, Durability, Migration, Pending, Stats, StoreError, body::Body, db::Access,
+    stats::Counts, tx::Scope,
 };
 use connect::Role;
-use job::BodyJob;
+use job::{BodyJob, Job};
 use lookups::Lookups;
 use queue::Queue;
 
@@ -29,6 +31,7 @@ pub(crate) struct Engine {
     writer: Queue,
     readers: Queue,
     lookups: Lookups,
+    counts: Arc<Counts>,
     /// Set by the first call of `close`, for which others wait.
     tidied: OnceCell<()>,
 }
@@ -42,10 +45,11 @@ impl Engine {
         connect::create_file(&path)?;
         let conn = connect::open(&path, Role::Writer(options.durability))?;
         conn.busy_timeout(options.patience).map_err(|error| error::store_error(&error))?;
-        let writer = writer::start(conn, options)?;
+        let counts = Arc::new(Counts::default());
+        let writer = writer::start(conn, options, &counts)?;
         let readers = readers::start(&path, options)?;
         let (lookups, tidied) = (Lookups::new(path.clone()), OnceCell::new());
-        Ok(Self { path, durability: options.durability, writer, readers, lookups, tidied })
+        Ok(Self { path, durability: options.durability, writer, readers, lookups, counts, tidied })
     }
 
     pub(crate) async fn run<X, I, T, E>(
@@ -61,14 +65,26 @@ impl Engine {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let queue = match access {
-            Access::Lookup => return self.lookups.run(key, &input, &body),
-            Access::Write => &self.writer,
-            Access::Read => &self.readers,
-        };
+        if access == Access::Lookup {
+            return self.lookups.run(key, &input, &body);
+        }
         let (reply, answer) = oneshot::channel();
-        queue.submit(BodyJob::boxed(key, input, body, reply))?;
+        self.submit(access, BodyJob::boxed(key, input, body, reply))?;
         answer.await.unwrap_or_else(|_| Err(StoreError::unavailable("a database thread stopped").into()))
+    }
+
+    fn submit(&self, access: Access, job: Box<dyn Job>) -> Result<(), StoreError> {
+        let submitted = if access == Access::Write {
+            self.counts.came();
+            self.writer.submit(job).inspect_err(|_| self.counts.left())
+        } else {
+            self.readers.submit(job)
+        };
+        submitted.inspect_err(|_| self.counts.failed(1))
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.counts.read()
     }
 
     pub(crate) async fn migrate(&self, migrations: &[Migration]) -> Result<Vec<Applied>, StoreError> {

@@ -39,6 +39,7 @@ use crate::kernel::error::AuthError;
 use crate::kernel::tenant::Branding;
 use crate::migrations::MIGRATIONS;
 use crate::ports::ephemeral::{Ephemeral, Memory};
+use crate::ports::meter::Meter;
 use crate::ports::{Clock, DevInbox, Mailer, Rng, SystemClock, SystemRng, UpstreamProvider};
 use crate::web::cookie::{BindingCookie, SessionCookie};
 use crate::web::cursor::Cursors;
@@ -355,7 +356,13 @@ impl Builder {
         let db = Db::open(database).await?;
         db.migrate(MIGRATIONS).await?;
         instance::claim(&db, &master, self.rng.as_ref(), self.stage).await??;
-        let env = Arc::new(Environment { db, clock: Arc::clone(&self.clock), rng: Arc::clone(&self.rng) });
+        let stats = db.clone();
+        let env = Arc::new(Environment {
+            db,
+            clock: Arc::clone(&self.clock),
+            rng: Arc::clone(&self.rng),
+            meter: Arc::new(Meter::new(move || stats.stats())),
+        });
         tenants::ensure_default(&env).await?;
         self.assemble(&env, &Arc::new(master), &issuer)
     }
@@ -427,7 +434,7 @@ impl Builder {
         master: &Arc<MasterKey>,
         issuer: &str,
     ) -> Result<Wardgate, BuildError> {
-        let pool = Arc::new(HashPool::start(self.hashing, Arc::clone(&env.clock))?);
+        let pool = Arc::new(HashPool::start(self.hashing, Arc::clone(&env.clock), Arc::clone(&env.meter))?);
         let audit_settings =
             AuditSettings { retention: self.audit_retention, sinks: std::mem::take(&mut self.audit_sinks) };
         let audit = Arc::new(Audit::new(Arc::clone(env), master, audit_settings));
@@ -521,7 +528,9 @@ impl Builder {
         let envelope = Envelope {
             clock: Arc::clone(&env.clock),
             rng: Arc::clone(&env.rng),
+            meter: Arc::clone(&env.meter),
             trusted_proxies: self.web.trusted_proxies.clone(),
+            tls: self.web.tls,
             loopback_hosts_only: self.web.loopback_hosts_only,
         };
         Ok(Wardgate(Arc::new(Inner {

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use wardgate_store::Db;
 
 use crate::kernel::time::Timestamp;
+use crate::ports::meter::Meter;
 use crate::ports::{Clock, Rng};
 
-/// The database, the clock and the source of randomness of one gate.
+/// The database, the clock, the source of randomness and the counters of one gate.
 pub(crate) struct Environment {
     pub(crate) db: Db,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
+    pub(crate) meter: Arc<Meter>,
 }
 
 impl Environment {

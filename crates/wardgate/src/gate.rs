@@ -97,7 +97,10 @@ pub struct WebSettings {
     /// Origins besides the API's own and the issuer's whose pages may write with a session's cookie, and to whose pages a
     /// browser may be sent once it has signed in.
     pub session_origins: Vec<String>,
-    /// Proxies whose `X-Forwarded-For` is believed.
+    /// Whether every client is on TLS: answers then tell browsers to stay on it. Those that come through a trusted proxy
+    /// are told so if it says `X-Forwarded-Proto: https`.
+    pub tls: bool,
+    /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     pub trusted_proxies: Vec<crate::kernel::network::Network>,
     /// The header in which those of them that are the peer itself name the tenant by its slug, or by `default`. A
     /// proxy has to set it on each request, or a client can; a path `/t/{slug}/` goes before it.
@@ -127,6 +130,15 @@ impl Wardgate {
     /// The routes as a server of their own: with a 404 problem for every other path.
     pub fn into_app(&self) -> Router {
         router::standalone(self)
+    }
+
+    /// Writes what is counted, as OpenMetrics text but for its last line, `# EOF`: an application can add its own. No
+    /// secret is in it and nobody's name, but how busy one is concerns no stranger: serve it on a listener of its own.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_metrics(&self, out: &mut impl std::fmt::Write) -> std::fmt::Result {
+        self.0.env.meter.write(out)
     }
 
     /// Every route with its method and who may call it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use http::{Extensions, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -76,7 +76,8 @@ pub(crate) fn standalone(gate: &Wardgate) -> Router {
 fn routes(gate: &Wardgate) -> Router<Wardgate> {
     let root = of_one_tenant(gate);
     // What is below a tenant's path is what is at the root, asked under another tenant.
-    let inner = root.clone().fallback(async || AuthError::NotFound).with_state(gate.clone());
+    let inner = root.clone().layer(from_fn(envelope::tell_route));
+    let inner = inner.fallback(async || AuthError::NotFound).with_state(gate.clone());
     let of_tenants = Router::new()
         .route("/t/{slug}/{*path}", any(below_slug))
         .route("/admin/tenants/{id}/{*path}", any(below_id))
@@ -90,7 +91,9 @@ fn routes(gate: &Wardgate) -> Router<Wardgate> {
 }
 
 fn of_one_tenant(gate: &Wardgate) -> Router<Wardgate> {
-    let guarded = table().into_iter().map(|route| {
+    let table = table();
+    gate.0.env.meter.know(table.iter().map(|route| route.endpoint.path));
+    let guarded = table.into_iter().map(|route| {
         route.guarded(|handler, access| match access {
             // A logout takes a refresh token in its body as well, so its handler looks for itself.
             Access::Public | Access::TokenHolder => handler,

@@ -17,6 +17,7 @@ mod layer;
 mod limit;
 mod load;
 mod mail;
+mod metrics;
 mod nearest;
 mod pages;
 mod password;
@@ -44,12 +45,13 @@ pub(crate) use fault::{Fault, report};
 pub(crate) use file::ConfigFile;
 pub(crate) use load::{Flag, RawConfig, load};
 pub(crate) use mail::{Mail, Smtp, Tls};
+pub(crate) use metrics::Metrics;
 pub(crate) use pages::Pages;
 pub(crate) use password::{Password, Scheme};
 pub(crate) use rate_limit::RateLimit;
 pub(crate) use redis::Redis;
 pub(crate) use registration::Registration;
-pub(crate) use secret::read_file as read_secret_file;
+pub(crate) use secret::{open_to_all, read_file as read_secret_file};
 pub(crate) use server::Server;
 pub(crate) use session::Session;
 pub(crate) use show::{show, show_json};
@@ -82,6 +84,7 @@ pub(crate) struct Config {
     pub(crate) redis: Redis,
     pub(crate) audit: Audit,
     pub(crate) providers: Vec<ProviderSettings>,
+    pub(crate) metrics: Metrics,
     pub(crate) telemetry: Telemetry,
 }
 
@@ -119,6 +122,7 @@ impl Config {
         let redis = redis::check(checker);
         let audit = audit::check(checker, server.as_ref());
         let providers = providers::check(checker, server.as_ref());
+        let metrics = metrics::check(checker);
         let telemetry = telemetry::check(checker);
         Some(Self {
             server: server?,
@@ -133,6 +137,7 @@ impl Config {
             redis,
             audit: audit?,
             providers: providers?,
+            metrics,
             telemetry: telemetry?,
         })
     }

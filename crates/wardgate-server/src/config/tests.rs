@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::limit::{Limit, limit};
 use super::shape::shape;
 use super::*;
+use crate::tls::testing::certificate;
 use wardgate::{ClientSecret, Preset};
 
 /// A secret for webhooks.
@@ -268,6 +269,46 @@ fn a_public_address_needs_a_proxy() {
     for address in ["127.0.0.1:80", "127.9.9.9:80", "[::1]:80", "[::ffff:127.0.0.1]:80"] {
         assert!(production(&[("WARDGATE_SERVER__LISTEN", address)]).is_ok(), "{address}");
     }
+}
+
+// S-136, S-140
+#[test]
+fn a_public_address_may_have_tls_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = certificate(folder.path(), "a");
+    fs::set_permissions(&files.chain, fs::Permissions::from_mode(0o600)).unwrap();
+    let path = |file: &Path| file.to_str().unwrap().to_owned();
+    let (chain, key) = (path(&files.chain), path(&files.key));
+    let listen = ("WARDGATE_SERVER__LISTEN", "0.0.0.0:443");
+    let (cert_file, key_file) = ("WARDGATE_SERVER__TLS_CERT_FILE", "WARDGATE_SERVER__TLS_KEY_FILE");
+    let both = [listen, (cert_file, &chain), (key_file, &key)];
+    assert!(production(&both).unwrap().server.tls.is_some());
+    assert_eq!(keys(production(&both[..2])), ["server.tls_key_file"]);
+    assert_eq!(keys(production(&[both[0], both[2]])), ["server.tls_cert_file"]);
+    assert_eq!(keys(production(&[listen, (cert_file, &key), (key_file, &key)])), ["server.tls_cert_file"]);
+    assert_eq!(keys(production(&[listen, (cert_file, &chain), (key_file, &chain)])), ["server.tls_key_file"]);
+    fs::set_permissions(&files.key, fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(keys(production(&both)), ["server.tls_key_file"]);
+    // A command speaks no TLS, and runs where the key cannot be read.
+    fs::remove_file(&files.key).unwrap();
+    let tool = Config::check(&from_environment(&[COMPLETE, &both[..]].concat()), Mode::Tool).unwrap();
+    assert!(tool.server.tls.is_none());
+}
+
+// S-138
+#[test]
+fn metrics_are_off_and_shown_to_others_only_where_that_is_said() {
+    assert_eq!(production(&[]).unwrap().metrics.listen, None);
+    let (listen, beyond) = ("WARDGATE_METRICS__LISTEN", ("WARDGATE_METRICS__BEYOND_LOOPBACK", "true"));
+    for address in ["127.0.0.1:9464", "[::1]:0"] {
+        let config = production(&[(listen, address)]).unwrap();
+        assert_eq!(config.metrics.listen.unwrap().to_string(), address);
+    }
+    for address in ["0.0.0.0:9464", "[::]:9464", "10.0.0.1:9464"] {
+        assert_eq!(keys(production(&[(listen, address)])), ["metrics.listen"], "{address}");
+        assert!(production(&[(listen, address), beyond]).is_ok(), "{address}");
+    }
+    assert_eq!(keys(production(&[(listen, "9464"), beyond])), ["metrics.listen"]);
 }
 
 #[test]

@@ -3,7 +3,10 @@
 //! Each body has its savepoint and rolls back alone. Nobody is answered before the COMMIT: not an error and
 //! not a body that only read, because either may rest on what a neighbour wrote.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use rusqlite::Connection;
 
@@ -12,7 +15,7 @@ use super::{
     job::{Job, answer},
     queue::{Jobs, Queue, spawn},
 };
-use crate::{DbOptions, StoreError};
+use crate::{DbOptions, StoreError, stats::Counts};
 
 /// When a batch ends although more bodies wait.
 #[derive(Clone, Copy)]
@@ -22,25 +25,36 @@ struct Limits {
     time: Duration,
 }
 
-pub(super) fn start(conn: Connection, options: &DbOptions) -> Result<Queue, StoreError> {
+pub(super) fn start(
+    conn: Connection,
+    options: &DbOptions,
+    counts: &Arc<Counts>,
+) -> Result<Queue, StoreError> {
     let (queue, jobs, alive) = Queue::new(options.queue);
     let limits = Limits { bodies: options.commit_batch.max(1), time: Duration::from_millis(5) };
+    let counts = Arc::clone(counts);
     spawn("wardgate-writer".to_owned(), move || {
-        run(conn, &jobs, limits);
+        run(conn, &jobs, limits, &counts);
         drop(alive);
     })?;
     Ok(queue)
 }
 
-fn run(mut conn: Connection, jobs: &Jobs, limits: Limits) {
+fn run(mut conn: Connection, jobs: &Jobs, limits: Limits, counts: &Counts) {
     while let Ok(first) = jobs.recv() {
-        conn = batch(conn, first, jobs, limits);
+        conn = batch(conn, first, jobs, limits, counts);
     }
 }
 
-fn batch(mut conn: Connection, first: Box<dyn Job>, jobs: &Jobs, limits: Limits) -> Connection {
+fn batch(
+    mut conn: Connection,
+    first: Box<dyn Job>,
+    jobs: &Jobs,
+    limits: Limits,
+    counts: &Counts,
+) -> Connection {
     if let Err(error) = execute(&conn, "BEGIN IMMEDIATE") {
-        refuse(first, jobs, limits, &error);
+        refuse(first, jobs, limits, &error, counts);
         return conn;
     }
     let end = now() + limits.time;
@@ -48,6 +62,7 @@ fn batch(mut conn: Connection, first: Box<dyn Job>, jobs: &Jobs, limits: Limits)
     let mut fate = Ok(());
     let mut next = Some(first);
     while let Some(mut job) = next {
+        counts.left();
         (conn, fate) = in_savepoint(conn, job.as_mut());
         ran.push(job);
         let go_on = fate.is_ok() && ran.len() < limits.bodies && now() < end;
@@ -55,6 +70,11 @@ fn batch(mut conn: Connection, first: Box<dyn Job>, jobs: &Jobs, limits: Limits)
     }
     let fate = fate.and_then(|()| execute(&conn, "COMMIT")).map_err(lost);
     roll_back(&conn);
+    counts.wrote(ran.len());
+    match fate {
+        Ok(()) => counts.committed(),
+        Err(_) => counts.failed(ran.len()),
+    }
     ran.into_iter().for_each(|job| answer(job, fate.clone()));
     conn
 }
@@ -70,10 +90,13 @@ fn roll_back(conn: &Connection) {
 }
 
 /// All that wait now would meet the same lock or the same broken disk, and each wait ten seconds for it.
-fn refuse(first: Box<dyn Job>, jobs: &Jobs, limits: Limits, error: &StoreError) {
+fn refuse(first: Box<dyn Job>, jobs: &Jobs, limits: Limits, error: &StoreError, counts: &Counts) {
     // Gathered before anybody is answered: whoever tries again at once has not waited.
     let waiting: Vec<_> = jobs.try_iter().take(limits.bodies - 1).collect();
-    std::iter::once(first).chain(waiting).for_each(|job| answer(job, Err(error.clone())));
+    let refused: Vec<_> = std::iter::once(first).chain(waiting).collect();
+    counts.failed(refused.len());
+    refused.iter().for_each(|_| counts.left());
+    refused.into_iter().for_each(|job| answer(job, Err(error.clone())));
 }
 
 /// Runs one body. An error means that the whole batch is lost, not only this body.

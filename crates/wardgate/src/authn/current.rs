@@ -202,17 +202,18 @@ async fn other_tenant(
     gate.tenants().by_id(id).await
 }
 
-/// What the request does; for a proxy's question, what the request does that it is about (S-051).
+/// What the request does; for a proxy's question, what the request does that it is about (S-051). Proxies tell it in one
+/// header and let a client's through in the other: the one that changes something counts.
 fn method(parts: &Parts, asked: Asked) -> Method {
-    let named = |name: &str| parts.headers.get(name);
-    match asked {
-        Asked::Directly => parts.method.clone(),
-        Asked::ByProxy => match named("x-forwarded-method").or_else(|| named("x-original-method")) {
-            // One that cannot be read is no harmless one.
-            Some(name) => Method::from_bytes(name.as_bytes()).unwrap_or(Method::POST),
-            None => parts.method.clone(),
-        },
+    if asked == Asked::Directly {
+        return parts.method.clone();
     }
+    let named = ["x-forwarded-method", "x-original-method"];
+    let values = named.iter().flat_map(|name| parts.headers.get_all(*name));
+    // One that cannot be read is no harmless one.
+    let mut methods = values.map(|value| Method::from_bytes(value.as_bytes()).unwrap_or(Method::POST));
+    let first = methods.next().unwrap_or_else(|| parts.method.clone());
+    methods.fold(first, |chosen, method| if chosen.is_safe() { method } else { chosen })
 }
 
 impl CurrentUser {

@@ -16,6 +16,7 @@ use wardgate_crypto::password::Workspace;
 
 use crate::kernel::error::AuthError;
 use crate::ports::Clock;
+use crate::ports::meter::Meter;
 use queue::{Job, Queue};
 
 /// Sizes of the pool.
@@ -41,17 +42,22 @@ pub(crate) struct HashPool {
     queue: Arc<Queue>,
     clock: Arc<dyn Clock>,
     deadline: Duration,
+    meter: Arc<Meter>,
     threads: std::sync::Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl HashPool {
     /// Starts the threads.
-    pub(crate) fn start(settings: HashPoolSettings, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        settings: HashPoolSettings,
+        clock: Arc<dyn Clock>,
+        meter: Arc<Meter>,
+    ) -> std::io::Result<Self> {
         let queue = Arc::new(Queue::new(settings.queue));
         let threads = (0..settings.threads.max(1))
             .map(|index| worker::spawn(index, Arc::clone(&queue), Arc::clone(&clock)))
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { queue, clock, deadline: settings.deadline, threads: std::sync::Mutex::new(threads) })
+        Ok(Self { queue, clock, deadline: settings.deadline, meter, threads: std::sync::Mutex::new(threads) })
     }
 
     /// Runs `work` on a hashing thread and waits for its result.
@@ -64,13 +70,20 @@ impl HashPool {
         work: impl FnOnce(&mut Workspace) -> T + Send + 'static,
     ) -> Result<T, AuthError> {
         let (reply, answer) = oneshot::channel();
-        let job = Job::new(self.clock.monotonic() + self.deadline, reply, work);
+        let (came, waiting) = (self.clock.monotonic(), self.meter.hash_waits());
+        let (clock, meter) = (Arc::clone(&self.clock), Arc::clone(&self.meter));
+        let job = Job::new(came + self.deadline, reply, move |workspace| {
+            drop(waiting);
+            meter.hash_waited(clock.monotonic().saturating_sub(came));
+            work(workspace)
+        });
         self.queue.push(source, job).map_err(|_| self.busy())?;
         // The sender is dropped unanswered when the job is evicted, outlives its deadline or panics.
         answer.await.map_err(|_| self.busy())
     }
 
     fn busy(&self) -> AuthError {
+        self.meter.hash_refused();
         // Half the deadline: by then about half of a full queue has been worked off.
         AuthError::Busy { retry_after: (self.deadline / 2).max(Duration::from_secs(1)) }
     }
@@ -103,8 +116,9 @@ mod tests {
 
     fn pool(queue: usize) -> (Arc<HashPool>, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(0)));
+        let meter = Arc::new(Meter::new(wardgate_store::Stats::default));
         let settings = HashPoolSettings { threads: 1, queue, deadline: Duration::from_secs(5) };
-        (Arc::new(HashPool::start(settings, Arc::clone(&clock) as Arc<dyn Clock>).unwrap()), clock)
+        (Arc::new(HashPool::start(settings, Arc::clone(&clock) as Arc<dyn Clock>, meter).unwrap()), clock)
     }
 
     /// Occupies the only thread until the returned sender is used.

@@ -3,6 +3,7 @@
 pub(crate) mod clock;
 pub(crate) mod ephemeral;
 pub(crate) mod mailer;
+pub(crate) mod meter;
 #[cfg(any(feature = "webhook", feature = "federation"))]
 pub(crate) mod outbound;
 pub(crate) mod provider;

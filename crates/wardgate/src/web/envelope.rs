@@ -3,12 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{
-    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, USER_AGENT,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, USER_AGENT, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Uri};
 
@@ -20,19 +20,27 @@ use crate::kernel::ids::RequestId;
 use crate::kernel::language::Language;
 use crate::kernel::network::Network;
 use crate::kernel::source::Source;
+use crate::ports::meter::Meter;
 use crate::ports::{Clock, Rng};
 
 /// The longest header section, in bytes, counted as names and values (S-145).
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const API_CSP: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+
+/// Browsers stay on TLS for a year, for names below this one as well: a cookie could be planted through one of those.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
 
 /// What the envelope needs to know.
 pub(crate) struct Envelope {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
+    pub(crate) meter: Arc<Meter>,
     pub(crate) trusted_proxies: Vec<Network>,
+    /// Whether every client is on TLS.
+    pub(crate) tls: bool,
     /// Whether only loopback names are answered: a development server must not be reachable through a
     /// stranger's DNS name that points at 127.0.0.1.
     pub(crate) loopback_hosts_only: bool,
@@ -49,7 +57,10 @@ pub(crate) async fn wrap(
     if let Some(host) = request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
         request.headers_mut().insert(HOST, host);
     }
+    let (came, method) = (envelope.clock.monotonic(), request.method().clone());
+    let outer = request.extensions().get::<MatchedPath>().cloned();
     let source = envelope.source(request.headers(), request.extensions());
+    let is_secure = envelope.is_secure(request.headers(), request.extensions());
     let is_docs = request.uri().path().starts_with(DOCS_PATH);
     let mut response = match envelope.admit(&request) {
         Ok(()) => {
@@ -62,6 +73,22 @@ pub(crate) async fn wrap(
         tracing::error!(request_id = %source.request_id, cause, "a request failed");
     }
     protect(response.headers_mut(), &source, is_docs);
+    if is_secure {
+        response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HSTS);
+    }
+    let route = response.extensions().get().or(outer.as_ref()).map(MatchedPath::as_str);
+    let took = envelope.clock.monotonic().saturating_sub(came);
+    envelope.meter.answered(method.as_str(), route, response.status().as_u16(), took);
+    response
+}
+
+/// Tells [`wrap`] which route of a tenant's it was; from outside it is the one that leads to all of them.
+pub(crate) async fn tell_route(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let mut response = next.run(request).await;
+    if let Some(route) = route {
+        response.extensions_mut().insert(route);
+    }
     response
 }
 
@@ -76,6 +103,17 @@ impl Envelope {
             return Err(AuthError::UntrustedHost);
         }
         Ok(())
+    }
+
+    /// Whether the client is on TLS, for all that we know. Over plain HTTP the header must not be sent (RFC 6797 section
+    /// 7.2), and a stranger's word for it counts for nothing (S-135).
+    fn is_secure(&self, headers: &HeaderMap, extensions: &Extensions) -> bool {
+        let peer =
+            extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip().to_canonical());
+        let is_trusted = |peer| self.trusted_proxies.iter().any(|network| network.contains(peer));
+        self.tls
+            || headers.get(X_FORWARDED_PROTO).is_some_and(|scheme| scheme == "https")
+                && peer.is_some_and(is_trusted)
     }
 
     /// Where a request comes from.

@@ -1,7 +1,7 @@
 //! What wraps every answer: headers, limits, CORS, the documentation page, readiness.
 
 use serde_json::json;
-use wardgate::{CorsOrigins, WebSettings};
+use wardgate::{CorsOrigins, Network, WebSettings};
 
 use crate::support::{PASSWORD, TestGate};
 
@@ -27,6 +27,30 @@ async fn every_answer_carries_the_protective_headers() {
         assert!(reply.header("x-request-id").starts_with("req_"));
         assert_eq!(reply.header("server"), "");
     }
+}
+
+#[tokio::test]
+async fn browsers_are_told_to_stay_on_tls_where_they_are_on_it() {
+    // S-135
+    const HSTS: &str = "max-age=31536000; includeSubDomains";
+    let proxies = vec![Network::new("10.0.0.0".parse().unwrap(), 8)];
+    let t = TestGate::with(web(WebSettings { trusted_proxies: proxies, ..WebSettings::default() })).await;
+    for (peer, scheme, said) in [
+        ("10.0.0.1", "https", HSTS),
+        ("::ffff:10.0.0.1", "https", HSTS),
+        ("10.0.0.1", "http", ""),
+        ("10.0.0.1", "https, http", ""),
+        ("203.0.113.1", "https", ""),
+    ] {
+        for path in ["/healthz", "/nothing"] {
+            let reply = t.get(path).from(peer).header("x-forwarded-proto", scheme).send().await;
+            assert_eq!(reply.header("strict-transport-security"), said, "{peer} {scheme}");
+        }
+    }
+    let reply = t.get("/healthz").from("10.0.0.1").send().await;
+    assert_eq!(reply.header("strict-transport-security"), "");
+    let t = TestGate::with(web(WebSettings { tls: true, ..WebSettings::default() })).await;
+    assert_eq!(t.get("/auth/me").send().await.header("strict-transport-security"), HSTS);
 }
 
 #[tokio::test]

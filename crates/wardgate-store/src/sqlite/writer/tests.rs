@@ -10,7 +10,7 @@ use tokio::sync::oneshot::{self, Receiver};
 
 use super::*;
 use crate::{
-    BoxFuture, Durability, GlobalSql, GlobalTx, global_sql, params,
+    BoxFuture, Durability, GlobalSql, GlobalTx, Stats, global_sql, params,
     sqlite::{
         connect::{self, Role},
         job::BodyJob,
@@ -47,6 +47,7 @@ struct Bench {
     path: PathBuf,
     queue: Queue,
     jobs: Jobs,
+    counts: Counts,
 }
 
 impl Bench {
@@ -61,7 +62,7 @@ impl Bench {
         )
         .unwrap();
         let (queue, jobs, _) = Queue::new(100);
-        (Self { _folder: folder, path, queue, jobs }, conn)
+        (Self { _folder: folder, path, queue, jobs, counts: Counts::default() }, conn)
     }
 
     fn submit(&self, number: i64, act: Act) -> Receiver<Answer> {
@@ -74,13 +75,14 @@ impl Bench {
         F: for<'t> Fn(&'t mut GlobalTx, &'t I) -> BoxFuture<'t, Answer> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
+        self.counts.came();
         self.queue.submit(BodyJob::boxed((), input, body, reply)).unwrap();
         answer
     }
 
     fn batch(&self, conn: Connection, bodies: usize) -> Connection {
         let limits = Limits { bodies, time: Duration::from_secs(3600) };
-        batch(conn, self.jobs.recv().unwrap(), &self.jobs, limits)
+        batch(conn, self.jobs.recv().unwrap(), &self.jobs, limits, &self.counts)
     }
 
     fn numbers(&self) -> Vec<i64> {
@@ -150,6 +152,7 @@ fn a_batch_ends_at_its_limit() {
     let conn = bench.batch(conn, 2);
     assert_eq!(bench.numbers(), [1, 2]);
     assert!(answers[2].try_recv().is_err());
+    assert_eq!(bench.counts.read(), Stats { writes: 2, commits: 1, failures: 0, waiting: 1 });
     bench.batch(conn, 2);
     assert_eq!(bench.numbers(), [1, 2, 3]);
 }
@@ -163,7 +166,9 @@ fn a_full_disk_fails_the_whole_batch_and_only_it() {
     assert!(lost.into_iter().all(is_unavailable));
     assert!(bench.numbers().is_empty(), "the neighbours' work is gone, and they know");
     assert!(later.try_recv().is_err(), "a body that had not run yet is not drawn in");
+    assert_eq!(bench.counts.read(), Stats { writes: 3, commits: 0, failures: 3, waiting: 1 });
     bench.batch(conn, 256);
+    assert_eq!(bench.counts.read(), Stats { writes: 4, commits: 1, failures: 3, waiting: 0 });
     assert_eq!(later.try_recv().unwrap(), Ok(50));
 }
 

@@ -418,6 +418,7 @@ impl Limits {
     /// The answer, and its place in what is written down later.
     fn refused(&self, tenant: TenantId, refused: Refused, source: &Source) -> AuthError {
         let Refused { limit, retry_after } = refused;
+        self.env.meter.limited(limit.name);
         self.refusals.note(tenant, Action::RateLimited, limit.name, source);
         let retry_after = Duration::from_secs(retry_after.as_millis().div_ceil(1000).try_into().unwrap_or(1));
         AuthError::RateLimited {

@@ -27,6 +27,7 @@ use crate::kernel::source::Source;
 use crate::kernel::tenant::CurrentTenant;
 use crate::kernel::time::Timestamp;
 use crate::ports::ephemeral::Limit;
+use crate::ports::meter::{Means, SignInOutcome};
 
 /// Notices of new places to one owner, an hour.
 const NOTICES_PER_RECIPIENT: Limit =
@@ -120,8 +121,11 @@ impl SignIn {
         scope: Option<&str>,
         source: &Source,
     ) -> Result<TokenPair, AuthError> {
-        let proven = self.prove(tenant, identifier, password, source).await?;
-        self.tokens_for(tenant, proven, scope, source).await
+        let signed_in = async {
+            let proven = self.prove(tenant, identifier, password, source).await?;
+            self.tokens_for(tenant, proven, scope, source).await
+        };
+        self.counted(Means::Password, signed_in.await)
     }
 
     /// Signs in by the token of a magic link; [`AuthError::InvalidToken`] for every cause. `browser` is what the browser
@@ -181,6 +185,11 @@ impl SignIn {
         if matches!(signed_in, Err(AuthError::InvalidToken)) {
             self.limits.note_bad_token(tenant, "magic_link", source);
         }
+        self.counted(Means::MagicLink, signed_in)
+    }
+
+    fn counted<T>(&self, by: Means, signed_in: Result<T, AuthError>) -> Result<T, AuthError> {
+        self.env.meter.signed_in(by, outcome(signed_in.as_ref().err()));
         signed_in
     }
 
@@ -212,8 +221,11 @@ impl SignIn {
         replaces: Option<&str>,
         source: &Source,
     ) -> Result<Zeroizing<String>, AuthError> {
-        let proven = self.prove(tenant, identifier, password, source).await?;
-        self.cookie_for(tenant, proven, replaces, source).await
+        let signed_in = async {
+            let proven = self.prove(tenant, identifier, password, source).await?;
+            self.cookie_for(tenant, proven, replaces, source).await
+        };
+        self.counted(Means::Password, signed_in.await)
     }
 
     /// Signs in whom a provider knows; gives tokens.
@@ -226,7 +238,8 @@ impl SignIn {
         proof: Box<UpstreamProof>,
         source: &Source,
     ) -> Result<TokenPair, AuthError> {
-        self.tokens_for(tenant, Proven::Upstream(proof), None, source).await
+        let signed_in = self.tokens_for(tenant, Proven::Upstream(proof), None, source).await;
+        self.counted(Means::Upstream, signed_in)
     }
 
     /// As [`with_upstream`](Self::with_upstream), for a browser, as [`browser_with_password`](Self::browser_with_password).
@@ -237,7 +250,8 @@ impl SignIn {
         replaces: Option<&str>,
         source: &Source,
     ) -> Result<Zeroizing<String>, AuthError> {
-        self.cookie_for(tenant, Proven::Upstream(proof), replaces, source).await
+        let signed_in = self.cookie_for(tenant, Proven::Upstream(proof), replaces, source).await;
+        self.counted(Means::Upstream, signed_in)
     }
 
     async fn cookie_for(
@@ -330,6 +344,16 @@ impl SignIn {
             source: source.clone(),
             audit: Arc::clone(&self.audit),
         }
+    }
+}
+
+fn outcome(refusal: Option<&AuthError>) -> SignInOutcome {
+    match refusal {
+        None => SignInOutcome::Success,
+        Some(AuthError::RateLimited { .. }) => SignInOutcome::Limited,
+        Some(AuthError::Busy { .. }) => SignInOutcome::Busy,
+        Some(AuthError::Unavailable(_) | AuthError::Internal { .. }) => SignInOutcome::Failed,
+        Some(_) => SignInOutcome::Refused,
     }
 }
 

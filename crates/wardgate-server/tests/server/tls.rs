@@ -1,0 +1,232 @@
+//! TLS of the server's own (S-135, S-136, S-140).
+
+use std::fs::{self, Permissions};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
+use tempfile::TempDir;
+
+use crate::support::{Server, production, stderr};
+
+const KEY: &str = "q83vEjRWeJCrze8SNFZ4kB0CAz7FpsfY6foLHC0+T2A=";
+const BOTH: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
+const HEALTH: &str = "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+
+type Stream = StreamOwned<ClientConnection, TcpStream>;
+
+/// The files that the server is told of; what is in them changes.
+struct Files {
+    folder: TempDir,
+}
+
+impl Files {
+    fn new() -> Self {
+        let files = Self { folder: tempfile::tempdir().unwrap() };
+        files.renew();
+        files
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Puts another certificate in place of the one that is there.
+    fn renew(&self) {
+        let mut openssl = Command::new("openssl");
+        openssl.args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "7",
+        ]);
+        openssl.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]);
+        openssl.args(["-addext", "basicConstraints=critical,CA:false"]);
+        openssl.arg("-out").arg(self.path("new.pem")).arg("-keyout").arg(self.path("new.key"));
+        let made = openssl.output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+        fs::rename(self.path("new.pem"), self.path("chain.pem")).unwrap();
+        fs::rename(self.path("new.key"), self.path("key.pem")).unwrap();
+    }
+
+    fn certificate(&self) -> CertificateDer<'static> {
+        CertificateDer::from_pem_file(self.path("chain.pem")).unwrap()
+    }
+
+    fn command(&self, listen: &str) -> Command {
+        let mut command = production(&self.path("data"), KEY);
+        command.env("WARDGATE_SERVER__LISTEN", listen);
+        command.env("WARDGATE_SERVER__TLS_CERT_FILE", self.path("chain.pem"));
+        command.env("WARDGATE_SERVER__TLS_KEY_FILE", self.path("key.pem"));
+        command
+    }
+
+    fn serve(&self) -> Server {
+        Server::spawn(self.command("127.0.0.1:0"))
+    }
+}
+
+fn open(server: &Server) -> TcpStream {
+    let address = server.base.strip_prefix("https://").expect("it says that it speaks TLS");
+    TcpStream::connect(address.replace("0.0.0.0", "127.0.0.1")).unwrap()
+}
+
+/// A connection that trusts `certificate` alone.
+fn connect(
+    server: &Server,
+    certificate: &CertificateDer<'static>,
+    versions: &[&'static SupportedProtocolVersion],
+    alpn: &[&str],
+) -> std::io::Result<Stream> {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut socket = open(server);
+    while connection.is_handshaking() {
+        connection.complete_io(&mut socket)?;
+    }
+    Ok(StreamOwned::new(connection, socket))
+}
+
+fn health(stream: &mut Stream) -> String {
+    stream.write_all(HEALTH.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    answer
+}
+
+fn hang_up(server: &Server) {
+    let id = server.process.id().to_string();
+    assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
+}
+
+#[test]
+fn https_with_versions_1_2_and_1_3_and_http_1_and_2() {
+    let files = Files::new();
+    let server = files.serve();
+    for version in BOTH {
+        let mut stream = connect(&server, &files.certificate(), &[version], &[]).unwrap();
+        let answer = health(&mut stream);
+        assert!(
+            answer.contains("\r\nstrict-transport-security: max-age=31536000; includeSubDomains\r\n"),
+            "{answer}"
+        );
+    }
+    for (offered, chosen) in [(&["h2", "http/1.1"][..], "h2"), (&["http/1.1"], "http/1.1")] {
+        let stream = connect(&server, &files.certificate(), BOTH, offered).unwrap();
+        assert_eq!(stream.conn.alpn_protocol(), Some(chosen.as_bytes()));
+    }
+    let mut stream = connect(&server, &files.certificate(), BOTH, &["h2"]).unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+    let mut settings = [0; 9];
+    stream.read_exact(&mut settings).unwrap();
+    assert_eq!(settings[3], 4, "its settings: it speaks HTTP/2");
+}
+
+#[test]
+fn nothing_older_and_nothing_in_clear() {
+    let files = Files::new();
+    let server = files.serve();
+    let address = server.base.strip_prefix("https://").unwrap();
+    for (version, agreed) in [("-tls1", false), ("-tls1_1", false), ("-tls1_2", true)] {
+        let mut openssl = Command::new("openssl");
+        openssl.args(["s_client", "-connect", address, version, "-cipher", "DEFAULT:@SECLEVEL=0"]);
+        let asked = openssl.stdin(std::process::Stdio::null()).output().unwrap();
+        assert_eq!(asked.status.success(), agreed, "{version} {asked:?}");
+    }
+    let mut clear = open(&server);
+    clear.write_all(HEALTH.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    let _ = clear.read_to_end(&mut answer);
+    assert!(!String::from_utf8_lossy(&answer).contains("HTTP"), "{answer:?}");
+}
+
+#[test]
+fn with_tls_it_may_listen_to_the_network() {
+    let files = Files::new();
+    let server = Server::spawn(files.command("0.0.0.0:0"));
+    health(&mut connect(&server, &files.certificate(), BOTH, &[]).unwrap());
+}
+
+#[test]
+fn a_new_certificate_is_taken_while_it_runs_and_a_broken_one_is_not() {
+    let files = Files::new();
+    let server = files.serve();
+    let (first, good) = (files.certificate(), fs::read(files.path("key.pem")).unwrap());
+    let mut old = connect(&server, &first, BOTH, &[]).unwrap();
+    files.renew();
+    server.wait_for_log("the certificate was read again");
+    health(&mut connect(&server, &files.certificate(), BOTH, &[]).unwrap());
+    connect(&server, &first, BOTH, &[]).unwrap_err();
+    // Who was connected before stays so.
+    health(&mut old);
+
+    let (second, key) = (files.certificate(), fs::read(files.path("key.pem")).unwrap());
+    for broken in [&b"no key at all"[..], &good] {
+        fs::write(files.path("key.pem"), broken).unwrap();
+        server.wait_for_log("the old one stays");
+        health(&mut connect(&server, &second, BOTH, &[]).unwrap());
+    }
+    // Right again, but everybody on the machine could have read it.
+    fs::set_permissions(files.path("key.pem"), Permissions::from_mode(0o644)).unwrap();
+    fs::write(files.path("key.pem"), key).unwrap();
+    server.wait_for_log("everybody on this machine");
+    fs::set_permissions(files.path("key.pem"), Permissions::from_mode(0o600)).unwrap();
+    hang_up(&server);
+    server.wait_for_log("the certificate was read again");
+    health(&mut connect(&server, &second, BOTH, &[]).unwrap());
+}
+
+#[test]
+fn a_handshake_that_does_not_come_makes_room() {
+    let files = Files::new();
+    let mut command = files.command("127.0.0.1:0");
+    let server = Server::spawn({
+        command.env("WARDGATE_SERVER__MAX_CONNECTIONS", "1");
+        command
+    });
+    let mut silent = open(&server);
+    // The first bytes of a hello that is never finished.
+    silent.write_all(&[0x16, 0x03, 0x01, 0x02, 0x00, 0x01]).unwrap();
+    health(&mut connect(&server, &files.certificate(), BOTH, &[]).unwrap());
+    let mut rest = Vec::new();
+    assert!(silent.read_to_end(&mut rest).is_err() || rest.is_empty(), "{rest:?}");
+}
+
+#[test]
+fn a_key_for_all_to_read_and_files_that_do_not_fit_are_refused_at_the_start() {
+    let files = Files::new();
+    let refused = |files: &Files| {
+        let mut command = files.command("127.0.0.1:0");
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        stderr(&output)
+    };
+    let key = files.path("key.pem");
+    fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
+    let text = refused(&files);
+    assert!(text.contains("tls_key_file") && text.contains("chmod 600"), "{text}");
+    fs::remove_file(&key).unwrap();
+    assert!(refused(&files).contains("cannot be read"));
+    let another = Files::new();
+    fs::copy(another.path("key.pem"), &key).unwrap();
+    assert!(refused(&files).contains("not that of the certificate"));
+    assert!(!Path::new(&files.path("data")).exists(), "it made nothing");
+}
