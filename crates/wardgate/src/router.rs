@@ -91,18 +91,17 @@ fn routes(gate: &Wardgate) -> Router<Wardgate> {
 }
 
 fn of_one_tenant(gate: &Wardgate) -> Router<Wardgate> {
-    let table = table();
-    gate.0.env.meter.know(table.iter().map(|route| route.endpoint.path));
-    let guarded = table.into_iter().map(|route| {
+    let guarded = table().into_iter().map(|route| {
         route.guarded(|handler, access| match access {
             // A logout takes a refresh token in its body as well, so its handler looks for itself.
             Access::Public | Access::TokenHolder => handler,
             access => handler.layer(from_fn_with_state((gate.clone(), access), admit)),
         })
     });
-    let routes = guarded.collect();
+    let routes: Vec<_> = guarded.collect();
     #[cfg(feature = "pages")]
     let routes = if gate.0.pages { with_pages(routes, gate) } else { routes };
+    gate.0.env.meter.know(routes.iter().map(|route| route.endpoint.path));
     router(routes)
 }
 

@@ -78,3 +78,12 @@ async fn sign_ins_limits_hashes_and_the_store_are_counted() {
     t.user("bob").registered().await;
     assert!(value(&t, "wardgate_store_writes_total") > before);
 }
+
+#[cfg(feature = "pages")]
+#[tokio::test]
+async fn pages_are_routes_as_well() {
+    let t = TestGate::with(|builder| builder.pages(wardgate::Branding::default())).await;
+    t.get("/sign-in").send().await.expect(200);
+    let series = "wardgate_http_requests_total{method=\"GET\",route=\"/sign-in\",status=\"2xx\"}";
+    assert_eq!(value(&t, series), 1.0);
+}
