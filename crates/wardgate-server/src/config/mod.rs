@@ -36,7 +36,7 @@ use wardgate::ProviderSettings;
 
 pub(crate) use address::Network;
 pub(crate) use audit::{Audit, Webhook};
-pub(crate) use database::{Database, DatabaseUrl};
+pub(crate) use database::{Database, DatabaseUrl, has_password};
 pub(crate) use describe::schema;
 pub(crate) use environment::of_process;
 pub(crate) use fault::{Fault, report};
@@ -47,7 +47,7 @@ pub(crate) use password::{Password, Scheme};
 pub(crate) use rate_limit::RateLimit;
 pub(crate) use redis::Redis;
 pub(crate) use registration::Registration;
-pub(crate) use secret::read_file as read_secret_file;
+pub(crate) use secret::{open_to_all, read_file as read_secret_file};
 pub(crate) use server::Server;
 pub(crate) use session::Session;
 pub(crate) use show::{show, show_json};

@@ -8,6 +8,7 @@
 )]
 
 mod audit;
+mod backup;
 mod canary;
 mod commands;
 mod connections;
@@ -16,6 +17,7 @@ mod import;
 mod limits;
 mod machines;
 mod mail;
+mod relocate;
 mod stages;
 mod start;
 mod stop;
