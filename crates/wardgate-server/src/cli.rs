@@ -587,6 +587,21 @@ mod tests {
     }
 
     #[test]
+    fn the_unit_and_the_container_start_a_server() {
+        let unit = include_str!("../../../packaging/wardgate.service");
+        let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+        let container = include_str!("../../../Dockerfile");
+        let command = container.lines().find_map(|line| line.strip_prefix("CMD ")).unwrap();
+        let command: Vec<String> = serde_json::from_str(command).unwrap();
+        let container = std::iter::once("wardgate").chain(command.iter().map(String::as_str)).collect();
+        for line in [start.split(' ').collect::<Vec<_>>(), container] {
+            let cli = Cli::try_parse_from(&line).unwrap();
+            assert!(matches!(cli.command, Command::Serve(Serve { dev: false, .. })), "{line:?}");
+            assert_eq!(cli.common.data_dir, PathBuf::from("/var/lib/wardgate"));
+        }
+    }
+
+    #[test]
     fn there_is_no_flag_that_takes_a_password() {
         for verb in ["create", "set-password"] {
             let line = ["wardgate", "user", verb, "--email", "a@b.de", "--password", "hunter2"];
