@@ -294,12 +294,19 @@ pub(crate) enum Tenant {
         /// Its picture, an https URL
         #[arg(long, value_name = "URL")]
         logo_url: Option<String>,
+        /// The colour of buttons and links on its pages, as #rrggbb
+        #[arg(long, value_name = "COLOR")]
+        accent_color: Option<String>,
         /// Who may register: open or closed
         #[arg(long, value_name = "MODE")]
         registration: Option<String>,
         /// Fewest characters of a new password
         #[arg(long, value_name = "N")]
         min_password_length: Option<i64>,
+        /// A limit of its own instead of the configuration's, such as sign_in_source=60; several are separated by
+        /// commas, and are then all it has; `none` takes them away
+        #[arg(long, value_name = "NAME=N", value_delimiter = ',')]
+        rate_limit: Vec<String>,
         /// Host names under which it is reached instead of the present ones; the first makes its issuer; several are
         /// separated by commas
         #[arg(long, value_delimiter = ',')]

@@ -79,6 +79,7 @@ pub(crate) fn builder(config: &Config, mode: Mode) -> Result<Builder, Failure> {
         .browser_sessions(browser_sessions(&config.session))
         .web(web(config, mode))
         .stage(stage(mode));
+    let builder = if config.pages.enabled { builder.pages(config.pages.branding.clone()) } else { builder };
     let builder = match (&config.redis.url, mode) {
         // A command lets nobody in, so it has nothing to count.
         (None, _) | (_, Mode::Tool) => builder,

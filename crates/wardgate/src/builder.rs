@@ -36,6 +36,7 @@ use crate::features::users::Users;
 use crate::gate::{Inner, Wardgate, WebSettings};
 use crate::hashing::{HashPool, HashPoolSettings};
 use crate::kernel::error::AuthError;
+use crate::kernel::tenant::Branding;
 use crate::migrations::MIGRATIONS;
 use crate::ports::ephemeral::{Ephemeral, Memory};
 use crate::ports::{Clock, DevInbox, Mailer, Rng, SystemClock, SystemRng, UpstreamProvider};
@@ -95,6 +96,8 @@ pub struct Builder {
     mailer: Option<Arc<dyn Mailer>>,
     dev_inbox: Option<Arc<DevInbox>>,
     link_urls: LinkUrls,
+    pages: bool,
+    branding: Branding,
     rate_limits: RateLimits,
     nodes: u32,
     #[cfg(feature = "redis")]
@@ -133,6 +136,8 @@ impl Default for Builder {
             mailer: None,
             dev_inbox: None,
             link_urls: LinkUrls::default(),
+            pages: false,
+            branding: Branding::default(),
             rate_limits: RateLimits::default(),
             nodes: 1,
             #[cfg(feature = "redis")]
@@ -214,6 +219,16 @@ impl Builder {
         let inbox = Arc::new(DevInbox::default());
         self.mailer = Some(Arc::clone(&inbox) as Arc<dyn Mailer>);
         self.dev_inbox = Some(inbox);
+        self
+    }
+
+    /// Serves pages for people: `/sign-in`, `/register`, `/account` and what belongs to them; the how-to `pages.md` lists
+    /// their paths. `branding` is that of the tenant `default`; without a name it goes by its host.
+    #[cfg(feature = "pages")]
+    #[must_use]
+    pub fn pages(mut self, branding: Branding) -> Self {
+        self.pages = true;
+        self.branding = branding;
         self
     }
 
@@ -386,6 +401,9 @@ impl Builder {
         }
         faults.extend(self.rate_limits.faults());
         faults.extend(self.link_urls.faults());
+        if self.mailer.is_some() && !self.pages {
+            faults.extend(self.link_urls.missing());
+        }
         if self.registration == RegistrationMode::Verified && self.mailer.is_none() {
             faults.push("registration: proving addresses needs a mailer".to_owned());
         }
@@ -508,7 +526,7 @@ impl Builder {
         );
         let federation = Arc::new(federation.map_err(BuildError::Settings)?);
         let roles = Arc::new(CustomRoles::new(Arc::clone(env), Arc::clone(&audit)));
-        let tenants = Arc::new(Tenants::new(Arc::clone(env), Arc::clone(&audit), issuer));
+        let tenants = Arc::new(Tenants::new(Arc::clone(env), Arc::clone(&audit), issuer, self.branding));
         let origins = Origins::new(issuer, self.web.session_origins.clone());
         let envelope = Envelope {
             clock: Arc::clone(&env.clock),
@@ -577,6 +595,8 @@ impl Builder {
             envelope: Arc::new(envelope),
             stopping: std::sync::atomic::AtomicBool::new(false),
             web: self.web,
+            #[cfg(feature = "pages")]
+            pages: self.pages,
             env: Arc::clone(env),
             pool,
             audit,

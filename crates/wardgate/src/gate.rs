@@ -82,6 +82,8 @@ pub(crate) struct Inner {
     pub(crate) cursors: Cursors,
     pub(crate) envelope: Arc<Envelope>,
     pub(crate) web: WebSettings,
+    #[cfg(feature = "pages")]
+    pub(crate) pages: bool,
     pub(crate) stopping: std::sync::atomic::AtomicBool,
 }
 
@@ -130,6 +132,12 @@ impl Wardgate {
     /// Every route with its method and who may call it.
     pub fn endpoints() -> Vec<Endpoint> {
         router::table().into_iter().map(|route| route.endpoint).collect()
+    }
+
+    /// Every page for people with its method and who may open it; they are no part of [`endpoints`](Self::endpoints).
+    #[cfg(feature = "pages")]
+    pub fn page_endpoints() -> Vec<Endpoint> {
+        crate::pages::table().into_iter().map(|route| route.endpoint).collect()
     }
 
     /// The OpenAPI 3.1 description of the routes.
@@ -264,6 +272,12 @@ impl Wardgate {
 
     pub(crate) fn origins(&self) -> &Origins {
         &self.0.origins
+    }
+
+    /// Whether mails are shown at `/dev/inbox`.
+    #[cfg(feature = "pages")]
+    pub(crate) fn shows_mails(&self) -> bool {
+        self.0.dev_inbox.is_some()
     }
 
     /// Where a request comes from; on a route of the application's own nobody has said so yet.

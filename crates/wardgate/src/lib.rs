@@ -44,6 +44,8 @@ mod gate;
 mod hashing;
 mod kernel;
 mod migrations;
+#[cfg(feature = "pages")]
+mod pages;
 mod ports;
 mod router;
 mod upkeep;
@@ -97,6 +99,7 @@ pub use features::transfer::{
 pub use features::users::{NewUser, User, UserFilter, UserView, Users};
 pub use gate::{CorsOrigins, Wardgate, WebSettings};
 pub use hashing::HashPoolSettings;
+pub use kernel::color::{InvalidColor, Rgb};
 pub use kernel::email::{Email, InvalidEmail};
 pub use kernel::error::{AuthError, FieldFault};
 pub use kernel::ids::{
@@ -108,7 +111,7 @@ pub use kernel::network::{InvalidNetwork, Network};
 pub use kernel::page::{Page, PageRequest, Position};
 pub use kernel::principal::{Principal, Subject, Via};
 pub use kernel::source::Source;
-pub use kernel::tenant::CurrentTenant;
+pub use kernel::tenant::{Branding, CurrentTenant, OwnLimits};
 pub use kernel::time::{InvalidTimestamp, Timestamp};
 #[cfg(any(feature = "webhook", feature = "federation"))]
 pub use ports::{Answer, Outbound, OutboundError, Resolved, Resolver};

@@ -35,4 +35,6 @@ pub const MIGRATIONS: &[Migration] = migrations![
     19 "0019_tenants",
     20 "0020_organizations",
     21 "0021_federation",
+    22 "0022_branding",
+    23 "0023_tenant_limits",
 ];

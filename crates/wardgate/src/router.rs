@@ -97,7 +97,29 @@ fn of_one_tenant(gate: &Wardgate) -> Router<Wardgate> {
             access => handler.layer(from_fn_with_state((gate.clone(), access), admit)),
         })
     });
-    router(guarded.collect())
+    let routes = guarded.collect();
+    #[cfg(feature = "pages")]
+    let routes = if gate.0.pages { with_pages(routes, gate) } else { routes };
+    router(routes)
+}
+
+#[cfg(feature = "pages")]
+fn with_pages(routes: Vec<Route<Wardgate>>, gate: &Wardgate) -> Vec<Route<Wardgate>> {
+    let visited = |route: Route<Wardgate>| match crate::pages::is_visited(&route.endpoint) {
+        true => {
+            route.guarded(|handler, _| handler.layer(from_fn_with_state(gate.clone(), crate::pages::retold)))
+        }
+        false => route,
+    };
+    let mut routes: Vec<_> = routes.into_iter().map(visited).collect();
+    let guarded = crate::pages::table().into_iter().map(|route| {
+        route.guarded(|handler, access| {
+            handler.layer(from_fn_with_state((gate.clone(), access), crate::pages::guard))
+        })
+    });
+    routes.extend(guarded);
+    routes.extend(crate::pages::files());
+    routes
 }
 
 type Inner = (Wardgate, Router);

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use wardgate::{AuthError, PageRequest, Tenant, TenantChange};
+use wardgate::{AuthError, OwnLimits, PageRequest, Tenant, TenantChange};
 
 use super::Opened;
 use crate::cli::{Common, Tenant as Command};
@@ -30,13 +30,25 @@ async fn dispatch(common: &Common, gate: &Opened, command: Command) -> Result<()
             report(common, "made", &made.map_err(|error| explain(error, &slug))?)
         }
         Command::Show { slug } => show(common, &find(gate, &slug).await?),
-        Command::Set { slug, name, logo_url, registration, min_password_length, host } => {
+        Command::Set {
+            slug,
+            name,
+            logo_url,
+            accent_color,
+            registration,
+            min_password_length,
+            rate_limit,
+            host,
+        } => {
+            let rate_limits = limits(&rate_limit)?;
             let id = find(gate, &slug).await?.id;
             let change = TenantChange {
                 name,
                 logo_url: logo_url.map(Some),
+                accent_color: accent_color.map(Some),
                 registration: registration.map(Some),
                 min_password_length: min_password_length.map(Some),
+                rate_limits,
                 hosts: (!host.is_empty()).then_some(host),
             };
             let changed = gate.tenants().update(id, change, &operator).await;
@@ -52,6 +64,41 @@ async fn dispatch(common: &Common, gate: &Opened, command: Command) -> Result<()
             report(common, "deleted", &tenant)
         }
     }
+}
+
+/// The limits of `--rate-limit`: absent, taken away, or exactly these.
+fn limits(given: &[String]) -> Result<Option<Option<OwnLimits>>, Failure> {
+    if given.iter().any(|pair| pair == "none") {
+        return match given {
+            [_] => Ok(Some(None)),
+            _ => Err(Failure::Usage("--rate-limit none stands alone".to_owned())),
+        };
+    }
+    let mut own = OwnLimits::default();
+    for pair in given {
+        let (name, number) = pair.split_once('=').unwrap_or((pair, ""));
+        let place = match name {
+            "sign_in_account" => &mut own.sign_in_account,
+            "sign_in_source" => &mut own.sign_in_source,
+            "sign_in_strangers" => &mut own.sign_in_strangers,
+            "sign_in_tenant" => &mut own.sign_in_tenant,
+            "register" => &mut own.register,
+            "refresh" => &mut own.refresh,
+            _ => {
+                return Err(Failure::Usage(format!(
+                    "--rate-limit {pair}: {name:?} is no limit; there are sign_in_account, sign_in_source, \
+                     sign_in_strangers, sign_in_tenant, register and refresh"
+                )));
+            }
+        };
+        let number = number.parse().map_err(|_| {
+            Failure::Usage(format!("--rate-limit {pair}: write a whole number, such as {name}=60"))
+        })?;
+        if place.replace(number).is_some() {
+            return Err(Failure::Usage(format!("--rate-limit {pair}: {name} was given before")));
+        }
+    }
+    Ok((!given.is_empty()).then_some(Some(own)))
 }
 
 async fn suspend(common: &Common, gate: &Opened, slug: &str, suspended: bool) -> Result<(), Failure> {
@@ -117,7 +164,9 @@ fn show(common: &Common, tenant: &Tenant) -> Result<(), Failure> {
         ("state", state(tenant).to_owned()),
         ("hosts", if tenant.hosts.is_empty() { "-".to_owned() } else { tenant.hosts.join(", ") }),
         ("logo", or_dash(&tenant.logo_url)),
+        ("accent", or_dash(&tenant.accent_color)),
         ("registration", or_dash(&tenant.registration)),
+        ("limits", tenant.rate_limits.map_or_else(|| "-".to_owned(), |own| own.to_string())),
         ("since", tenant.created_at.to_string()),
     ];
     for (name, value) in rows {

@@ -18,6 +18,7 @@ mod limit;
 mod load;
 mod mail;
 mod nearest;
+mod pages;
 mod password;
 mod providers;
 mod rate_limit;
@@ -43,6 +44,7 @@ pub(crate) use fault::{Fault, report};
 pub(crate) use file::ConfigFile;
 pub(crate) use load::{Flag, RawConfig, load};
 pub(crate) use mail::{Mail, Smtp, Tls};
+pub(crate) use pages::Pages;
 pub(crate) use password::{Password, Scheme};
 pub(crate) use rate_limit::RateLimit;
 pub(crate) use redis::Redis;
@@ -75,6 +77,7 @@ pub(crate) struct Config {
     pub(crate) password: Password,
     pub(crate) registration: Registration,
     pub(crate) mail: Mail,
+    pub(crate) pages: Pages,
     pub(crate) rate_limit: RateLimit,
     pub(crate) redis: Redis,
     pub(crate) audit: Audit,
@@ -110,6 +113,8 @@ impl Config {
         let registration = registration::check(checker);
         let mail = mail::check(checker);
         mail::check_registration(checker, registration, mail.as_ref());
+        let pages = pages::check(checker);
+        pages::check_mail(checker, pages.as_ref(), mail.as_ref());
         let rate_limit = rate_limit::check(checker);
         let redis = redis::check(checker);
         let audit = audit::check(checker, server.as_ref());
@@ -123,6 +128,7 @@ impl Config {
             password: password?,
             registration: registration?,
             mail: mail?,
+            pages: pages?,
             rate_limit: rate_limit?,
             redis,
             audit: audit?,

@@ -38,6 +38,13 @@ fn a_tenant_is_made_used_suspended_and_deleted() {
     ));
     assert!(shown.starts_with("changed acme"));
     assert!(stdout(&run(folder, &["tenant", "show", "acme"])).contains("login.acme.com"));
+    stdout(&run(folder, &["tenant", "set", "acme", "--rate-limit", "sign_in_source=60,refresh=90"]));
+    let limits = || stdout(&run(folder, &["tenant", "show", "acme"])).lines().nth(8).unwrap().to_owned();
+    assert_eq!(limits(), "limits        sign_in_source=60,refresh=90");
+    stdout(&run(folder, &["tenant", "set", "acme", "--name", "Acme Inc."]));
+    assert_eq!(limits(), "limits        sign_in_source=60,refresh=90");
+    stdout(&run(folder, &["tenant", "set", "acme", "--rate-limit", "none"]));
+    assert_eq!(limits(), "limits        -");
     stdout(&run(folder, &["tenant", "suspend", "acme"]));
     assert_eq!(server.get("/t/acme/auth/me", &access).0, 403);
     stdout(&run(folder, &["tenant", "resume", "acme"]));
@@ -52,6 +59,17 @@ fn a_tenant_is_made_used_suspended_and_deleted() {
     refused(&["tenant", "create", "acme", "--name", "x"], "another slug");
     refused(&["tenant", "create", "default", "--name", "x"], "root");
     refused(&["tenant", "create", "A B", "--name", "x"], "hyphen");
+    stdout(&run(folder, &["tenant", "create", "zeta", "--name", "Zeta"]));
+    for (limits, expected) in [
+        ("sign_in=5", "sign_in_strangers"),
+        ("refresh", "refresh=60"),
+        ("refresh=-1", "refresh=60"),
+        ("refresh=1,refresh=2", "given before"),
+        ("none,refresh=1", "stands alone"),
+        ("sign_in_account=101", "from 1 to 100"),
+    ] {
+        refused(&["tenant", "set", "zeta", "--rate-limit", limits], expected);
+    }
     refused(&["tenant", "show", "nobody"], "tenant list");
     refused(&["tenant", "suspend", "default"], "stays as it is");
     refused(&["user", "list", "--tenant", "nobody"], "tenant list");

@@ -29,7 +29,8 @@ pub(crate) async fn admit(
     }
 }
 
-fn check(access: Access, current: &CurrentPrincipal, gate: &Wardgate) -> Result<(), AuthError> {
+/// Whether `access` lets whoever this is through.
+pub(crate) fn check(access: Access, current: &CurrentPrincipal, gate: &Wardgate) -> Result<(), AuthError> {
     match access {
         Access::Public | Access::TokenHolder | Access::SignedIn | Access::ForwardAuth => Ok(()),
         // A token that a key was exchanged for must not renew itself.

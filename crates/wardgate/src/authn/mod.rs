@@ -7,6 +7,8 @@ mod require;
 mod tenant;
 
 pub(crate) use admission::admit;
+#[cfg(feature = "pages")]
+pub(crate) use admission::check as check_access;
 pub(crate) use credential::{bearer, cookie};
 pub(crate) use current::Presented;
 pub use current::{CurrentPrincipal, CurrentUser};

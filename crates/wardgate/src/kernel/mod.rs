@@ -1,5 +1,6 @@
 //! Row 0: the words every other module speaks. No I/O, no clock, no chance, no async.
 
+pub(crate) mod color;
 pub(crate) mod email;
 pub(crate) mod error;
 pub(crate) mod ids;

@@ -65,6 +65,13 @@ impl Timestamp {
         period.unwrap_or((self, self))
     }
 
+    /// As `format` of strftime says, in UTC.
+    #[cfg(feature = "pages")]
+    pub(crate) fn strftime(self, format: &str) -> String {
+        jiff::Timestamp::from_millisecond(self.0)
+            .map_or_else(|_| self.to_string(), |at| at.strftime(format).to_string())
+    }
+
     /// How long after `earlier` this is; zero when it is not after it.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

@@ -71,6 +71,17 @@ impl<T: FromFields, S: Send + Sync> FromRequest<S> for FormOrJson<T> {
     }
 }
 
+/// A form as it was sent: a page shows again what was typed.
+#[cfg(feature = "pages")]
+pub(crate) async fn form(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, AuthError> {
+    let bytes = read(body).await?;
+    match media_type(headers) {
+        Some(MediaType::Form) => Ok(bytes),
+        None if bytes.is_empty() => Ok(bytes),
+        _ => Err(AuthError::UnsupportedMediaType),
+    }
+}
+
 #[derive(PartialEq, Eq)]
 enum MediaType {
     Json,

@@ -149,6 +149,14 @@ fn form_entries(body: &[u8]) -> Result<Vec<(String, Value)>, AuthError> {
     Ok(entries)
 }
 
+/// The pairs of a form or query, none if it is malformed.
+#[cfg(feature = "pages")]
+pub(crate) fn form_pairs(text: &[u8]) -> Vec<(String, String)> {
+    let entries = form_entries(text).unwrap_or_default();
+    let pair = |(name, value): (String, Value)| Some((name, value.as_str()?.to_owned()));
+    entries.into_iter().filter_map(pair).collect()
+}
+
 /// Decodes one half of a pair; unlike the usual lossy decoding, invalid UTF-8 is an error: a replaced
 /// character would make two passwords one.
 fn form_text(half: &[u8]) -> Result<String, AuthError> {
@@ -248,6 +256,8 @@ impl Fields {
         match self.take(name) {
             None => None,
             Some(Value::Null) => Some(None),
+            // A form cannot say `null`.
+            Some(Value::String(text)) if text.is_empty() && self.is_form() => Some(None),
             Some(Value::String(text)) => Some(Some(text)),
             Some(_) => {
                 self.fault(name, "wrong_type", "must be a string or null");

@@ -1,5 +1,7 @@
 //! Row 3: HTTP, knowing the kernel only. Bodies in, problems out, and what wraps every request.
 
+#[cfg(feature = "pages")]
+pub(crate) mod asset;
 pub(crate) mod body;
 pub(crate) mod client_ip;
 pub(crate) mod cookie;

@@ -331,8 +331,10 @@ fn schemas() -> Value {
             "required": ["id", "slug", "name", "hosts", "suspended_at", "created_at"],
             "properties": {
                 "id": { "type": "string" }, "slug": { "type": "string" }, "name": { "type": "string" },
-                "logo_url": { "type": ["string", "null"] }, "registration": { "enum": ["open", "closed", null] },
+                "logo_url": { "type": ["string", "null"] }, "accent_color": { "type": ["string", "null"] },
+                "registration": { "enum": ["open", "closed", null] },
                 "min_password_length": { "type": ["integer", "null"] }, "hosts": strings,
+                "rate_limits": { "type": ["object", "null"] },
                 "suspended_at": { "type": ["string", "null"], "format": "date-time" }, "created_at": time,
             },
         },

@@ -498,9 +498,35 @@ fn field_json(fault: &FieldFault) -> Value {
     json!({ "pointer": pointer, "code": fault.code, "detail": fault.detail })
 }
 
+impl AuthError {
+    /// The answer as a page for people: its status and headers are the problem's.
+    #[cfg(feature = "pages")]
+    pub(crate) fn into_page(self, html: String) -> Response {
+        let mut response = self.into_response();
+        // It is in words already.
+        let _ = Refusal::take(&mut response);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        *response.body_mut() = html.into();
+        response
+    }
+}
+
 /// What went wrong inside, for the log line that the envelope writes with the request's id.
 #[derive(Clone)]
 pub(crate) struct InternalCause(pub(crate) String);
+
+/// What an answer refuses, for whoever puts it in other words.
+#[cfg(feature = "pages")]
+#[derive(Clone)]
+pub(crate) struct Refusal(std::sync::Arc<AuthError>);
+
+#[cfg(feature = "pages")]
+impl Refusal {
+    /// What this answer refuses; `None` if it does not.
+    pub(crate) fn take(response: &mut Response) -> Option<AuthError> {
+        std::sync::Arc::into_inner(response.extensions_mut().remove::<Self>()?.0)
+    }
+}
 
 impl IntoResponse for AuthError {
     fn into_response(self) -> Response {
@@ -523,6 +549,8 @@ impl IntoResponse for AuthError {
         if matches!(self, Self::Internal { .. } | Self::Unavailable(_)) {
             response.extensions_mut().insert(InternalCause(self.to_string()));
         }
+        #[cfg(feature = "pages")]
+        response.extensions_mut().insert(Refusal(std::sync::Arc::new(self)));
         response
     }
 }

@@ -13,7 +13,7 @@ use wardgate_crypto::{ApiKeyText, SeededRng};
 use wardgate_store::testing::statements;
 use wardgate_store::{Sql, params, sql};
 
-use crate::support::{PASSWORD, Request, START, TestGate};
+use crate::support::{PASSWORD, Request, START, TestGate, urls};
 
 /// A clock that notices hashing: a thread of the pool asks for the time only around a job.
 struct Hashes {
@@ -63,7 +63,8 @@ impl Scales {
         let clock = Arc::clone(&hashes);
         let t = TestGate::with(|builder| {
             let mailer = Arc::new(RecordingMailer::default());
-            settings(builder.clock(clock).mailer(mailer).rate_limits(RateLimits::default()))
+            let builder = builder.clock(clock).mailer(mailer).link_urls(urls());
+            settings(builder.rate_limits(RateLimits::default()))
         });
         Self { t: t.await, hashes }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use wardgate::{
     Actor, AuditEvent, Builder, BuiltinRole, CorsOrigins, HashPoolSettings, Network, RateLimits, TenantId,
     WebSettings,
@@ -159,6 +159,50 @@ async fn behind_a_trusted_proxy_each_client_is_a_source() {
     }
     through("203.0.113.1").send().await.refused(429, "rate_limited");
     through("203.0.113.2").send().await.expect(401);
+}
+
+#[tokio::test]
+async fn a_tenant_has_limits_of_its_own() {
+    // S-113
+    let t = TestGate::with(with(|limits| limits.sign_in_source = 3)).await;
+    let root = t.user("root").role(BuiltinRole::Superadmin).signed_in().await;
+    let made = root.post("/admin/tenants").json(&json!({ "slug": "acme", "name": "Acme" })).send().await;
+    let path = format!("/admin/tenants/{}", made.expect(201).str("id"));
+    let set = |limits: Value| root.request("PATCH", &path).json(&json!({ "rate_limits": limits }));
+    let sign_in = |base: &str, from: &str| {
+        let body = json!({ "email": "nobody@example.com", "password": WRONG });
+        t.post(&format!("{base}/auth/login")).json(&body).from(from)
+    };
+    let own = json!({ "sign_in_source": 1, "refresh": 1 });
+    assert_eq!(set(own.clone()).send().await.expect(200).body["rate_limits"], own);
+    assert_eq!(root.get(&path).send().await.expect(200).body["rate_limits"], own);
+    sign_in("/t/acme", "203.0.113.1").send().await.expect(401);
+    let refused = sign_in("/t/acme", "203.0.113.1").send().await.refused(429, "rate_limited");
+    assert!(refused.header("ratelimit-policy").contains("\"sign_in_source\";q=1;"), "{refused:?}");
+    sign_in("", "203.0.113.1").send().await.expect(401);
+    sign_in("", "203.0.113.1").send().await.expect(401);
+    let refresh =
+        || t.post("/t/acme/auth/refresh").json(&json!({ "refresh_token": "wgr_x" })).from("203.0.113.1");
+    refresh().send().await.expect(401);
+    refresh().send().await.refused(429, "rate_limited");
+    for wrong in [
+        json!({ "sign_in_source": 0 }),
+        json!({ "sign_in_account": 101 }),
+        json!({ "sign_in_strangers": 101 }),
+        json!({ "refresh": 1_000_001 }),
+        json!({ "refresh": "many" }),
+        json!({ "enabled": false }),
+        json!(5),
+    ] {
+        let refused = set(wrong).send().await.refused(422, "invalid_fields");
+        assert_eq!(refused.body["errors"][0]["pointer"], "#/rate_limits", "{refused:?}");
+    }
+    assert_eq!(root.get(&path).send().await.expect(200).body["rate_limits"], own);
+    set(Value::Null).send().await.expect(200);
+    for _ in 0..3 {
+        sign_in("/t/acme", "203.0.113.2").send().await.expect(401);
+    }
+    sign_in("/t/acme", "203.0.113.2").send().await.refused(429, "rate_limited");
 }
 
 #[tokio::test]

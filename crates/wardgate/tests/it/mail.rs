@@ -10,7 +10,7 @@ use wardgate::{
 };
 use wardgate_store::{Sql, params, sql};
 
-use crate::support::{ISSUER, PASSWORD, TestGate};
+use crate::support::{ISSUER, PASSWORD, TestGate, urls};
 
 const WAITING: Sql =
     sql!("SELECT tenant_id, kind, target, sealed, attempts FROM outbox WHERE tenant_id = $1");
@@ -175,7 +175,7 @@ async fn many_nodes_send_one_mail_once() {
     let mut nodes = Vec::new();
     for _ in 0..4 {
         let mailer = Arc::clone(&mailer);
-        nodes.push(t.beside(|builder| builder.mailer(mailer)).await);
+        nodes.push(t.beside(|builder| builder.mailer(mailer).link_urls(urls())).await);
     }
     for round in 1..=5 {
         forgot(&t, &alice.email).await;
@@ -197,7 +197,7 @@ async fn a_node_that_dies_while_sending_leaves_the_mail_to_another() {
     let alice = t.user("alice").registered().await;
     let stuck = Arc::new(Stuck::default());
     let given = Arc::clone(&stuck);
-    let dying = t.beside(|builder| builder.mailer(given)).await;
+    let dying = t.beside(|builder| builder.mailer(given).link_urls(urls())).await;
     forgot(&t, &alice.email).await;
     let gate = dying.gate.clone();
     let sending = tokio::spawn(async move { gate.tend().await });
@@ -270,7 +270,7 @@ async fn settings_that_cannot_work_are_refused() {
 async fn the_inbox_is_there_in_development_only_and_shows_strangers_words_as_text() {
     let (t, _) = TestGate::with_mail(|b| b).await;
     t.get("/dev/inbox").send().await.refused(404, "not_found");
-    let t = TestGate::with(|builder| builder.dev_inbox()).await;
+    let t = TestGate::with(|builder| builder.dev_inbox().link_urls(urls())).await;
     let reply = t.get("/dev/inbox").send().await.expect(200);
     assert!(reply.text.contains("No mail yet"));
     let register = json!({ "email": "a&b@example.com", "password": PASSWORD });

@@ -25,6 +25,8 @@ mod lifecycle;
 mod limits;
 mod mail;
 mod organizations;
+#[cfg(feature = "pages")]
+mod pages;
 mod races;
 mod recovery;
 mod refresh;

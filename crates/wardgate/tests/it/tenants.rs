@@ -327,6 +327,8 @@ async fn settings_are_the_tenants_own() {
         json!({ "registration": "maybe" }),
         json!({ "name": "" }),
         json!({ "logo_url": "http://x" }),
+        json!({ "accent_color": "red" }),
+        json!({ "accent_color": "#fff;}*{" }),
         json!({ "slug": "new" }),
     ] {
         patch(wrong).send().await.refused(422, "invalid_fields");

@@ -23,13 +23,15 @@ pub(crate) enum Layer {
     Authn,
     /// `features/*/http.rs`.
     Http,
+    /// `pages/*`.
+    Pages,
     /// `features/mod.rs`, `features/*/mod.rs`: re-exports.
     Facade,
     /// `router.rs`, `builder.rs`, `gate.rs`, `upkeep.rs`, `lib.rs`.
     Top,
 }
 
-use Layer::{Authn, Columns, Facade, Ground, Http, Kernel, Model, Ports, Service, Store, Top, Web};
+use Layer::{Authn, Columns, Facade, Ground, Http, Kernel, Model, Pages, Ports, Service, Store, Top, Web};
 
 /// Crates that speak HTTP.
 const HTTP_CRATES: &[&str] = &["axum", "http", "http_body_util", "tower", "tower_http", "utoipa_swagger_ui"];
@@ -46,6 +48,7 @@ impl Layer {
             ["environment.rs"] | ["hashing", ..] => Ground,
             ["web", ..] => Web,
             ["authn", ..] => Authn,
+            ["pages", ..] => Pages,
             ["features", "mod.rs"] | ["features", _, "mod.rs"] => Facade,
             ["features", _, "model.rs"] => Model,
             ["features", _, "store.rs"] => Store,
@@ -68,14 +71,15 @@ impl Layer {
             Web => &[Kernel, Ports, Web],
             Authn => &[Kernel, Model, Service, Web, Authn],
             Http => &[Kernel, Model, Service, Web, Authn, Http],
+            Pages => &[Kernel, Model, Service, Web, Authn, Http, Pages],
             Facade => &[Model, Store, Service, Http, Facade],
-            Top => &[Kernel, Model, Ports, Columns, Ground, Service, Web, Authn, Http, Facade, Top],
+            Top => &[Kernel, Model, Ports, Columns, Ground, Service, Web, Authn, Http, Pages, Facade, Top],
         }
     }
 
     /// Whether it may name the state handle, which lies above it: handlers and extractors take it from axum.
     pub(crate) fn takes_the_handle(self) -> bool {
-        matches!(self, Authn | Http)
+        matches!(self, Authn | Http | Pages)
     }
 
     /// The crates it must not name.
@@ -84,10 +88,10 @@ impl Layer {
             Kernel | Model => &["tokio", "futures_util", "wardgate_store"],
             Columns | Store | Ports => &["tokio", "futures_util"],
             Web => &["wardgate_store"],
-            Authn | Http => &["wardgate_store", "wardgate_crypto"],
+            Authn | Http | Pages => &["wardgate_store", "wardgate_crypto"],
             Ground | Service | Facade | Top => &[],
         };
-        let below_http = !matches!(self, Web | Authn | Http | Top);
+        let below_http = !matches!(self, Web | Authn | Http | Pages | Top);
         let speaks_http = if below_http { HTTP_CRATES } else { &[] };
         others.iter().chain(speaks_http).copied().collect()
     }

@@ -138,8 +138,8 @@ impl From<ApiKey> for ApiKeyView {
     fn from(key: ApiKey) -> Self {
         Self {
             id: key.id,
+            prefix: key.prefix(),
             name: key.name,
-            prefix: key.id.to_string().replacen("key_", "wgk_", 1),
             scopes: key.scopes.map(|scope| scope.permissions().map(str::to_owned).collect()),
             networks: key.networks.iter().map(ToString::to_string).collect(),
             rate_limit: key.rate_limit,
@@ -161,6 +161,11 @@ pub(super) struct Used {
 }
 
 impl ApiKey {
+    /// What its text begins with, to find it again by.
+    pub fn prefix(&self) -> String {
+        self.id.to_string().replacen("key_", "wgk_", 1)
+    }
+
     /// Whether it opens anything at `now`: it ends at its stated second.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)

@@ -206,7 +206,7 @@ impl Federation {
         linking: Option<(UserId, SessionId)>,
         source: &Source,
     ) -> Result<Begun, AuthError> {
-        self.limits.admit(tenant.id, Route::Upstream, source).await?;
+        self.limits.admit(tenant, Route::Upstream, source).await?;
         let provider = self.connected(tenant.id, name).await?;
         let state = OpaqueToken::generate(STATE_PREFIX, self.env.rng.as_ref());
         let browser = OpaqueToken::generate(BROWSER_PREFIX, self.env.rng.as_ref());

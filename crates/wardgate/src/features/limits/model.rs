@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::kernel::tenant::OwnLimits;
 use crate::kernel::time::Timestamp;
 
 /// How much is let through before the answer is 429. Numbers are never exceeded in any window of their time.
@@ -42,6 +43,19 @@ impl RateLimits {
     /// No limits: for tests that hammer on purpose. Nothing then stands between a stranger and guessing.
     pub fn off() -> Self {
         Self { enabled: false, ..Self::default() }
+    }
+
+    /// As one tenant has them.
+    pub(crate) fn of_tenant(&self, own: OwnLimits) -> Self {
+        Self {
+            enabled: self.enabled,
+            sign_in_account: own.sign_in_account.unwrap_or(self.sign_in_account),
+            sign_in_source: own.sign_in_source.unwrap_or(self.sign_in_source),
+            sign_in_strangers: own.sign_in_strangers.unwrap_or(self.sign_in_strangers),
+            sign_in_tenant: own.sign_in_tenant.unwrap_or(self.sign_in_tenant),
+            register: own.register.unwrap_or(self.register),
+            refresh: own.refresh.unwrap_or(self.refresh),
+        }
     }
 
     /// What is wrong with the numbers.

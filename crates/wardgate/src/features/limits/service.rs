@@ -19,6 +19,7 @@ use crate::kernel::error::AuthError;
 use crate::kernel::ids::{TenantId, UserId};
 use crate::kernel::principal::Principal;
 use crate::kernel::source::Source;
+use crate::kernel::tenant::CurrentTenant;
 use crate::kernel::time::Timestamp;
 use crate::ports::ephemeral::{Demand, Ephemeral, Limit, Memory, Refused};
 
@@ -49,8 +50,6 @@ pub(crate) enum Route {
     Register,
     /// Exchanging a refresh token.
     Refresh,
-    /// Redeeming the one-use link for the first superadmin.
-    Setup,
     /// Asking for a mail.
     Mail,
     /// Beginning to sign in through another provider.
@@ -154,7 +153,7 @@ impl Limits {
     /// fill it: they cannot keep the owner out (S-114).
     pub(crate) async fn admit_sign_in(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         normalized: &str,
         source: &Source,
     ) -> Result<Attempt, AuthError> {
@@ -162,7 +161,8 @@ impl Limits {
             return Ok(Attempt(None));
         }
         let (network, identifier) = (text(source.network()), normalized.as_bytes());
-        let limits = &self.settings;
+        let limits = self.settings.of_tenant(tenant.rate_limits);
+        let tenant = tenant.id;
         let mut demands =
             self.of_source(tenant, source, "sign_in_site", "sign_in_source", limits.sign_in_source);
         let account = limit("sign_in_account", limits.sign_in_account, MINUTE);
@@ -221,17 +221,31 @@ impl Limits {
     /// Lets a request through or refuses it, by its source.
     pub(crate) async fn admit(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         route: Route,
         source: &Source,
     ) -> Result<(), AuthError> {
+        let limits = self.settings.of_tenant(tenant.rate_limits);
         let (site, network, requests) = match route {
-            Route::Register => ("register_site", "register_source", self.settings.register),
-            Route::Refresh => ("refresh_site", "refresh_source", self.settings.refresh),
-            Route::Setup => ("setup_site", "setup_source", SETUPS),
+            Route::Register => ("register_site", "register_source", limits.register),
+            Route::Refresh => ("refresh_site", "refresh_source", limits.refresh),
             Route::Mail => ("mail_site", "mail_source", MAILS),
             Route::Upstream => ("upstream_site", "upstream_source", UPSTREAM),
         };
+        self.admit_source(tenant.id, (site, network, requests), source).await
+    }
+
+    /// Lets the one-use link for the first superadmin be tried or refuses it, by its source.
+    pub(crate) async fn admit_setup(&self, source: &Source) -> Result<(), AuthError> {
+        self.admit_source(TenantId::DEFAULT, ("setup_site", "setup_source", SETUPS), source).await
+    }
+
+    async fn admit_source(
+        &self,
+        tenant: TenantId,
+        (site, network, requests): (&'static str, &'static str, u32),
+        source: &Source,
+    ) -> Result<(), AuthError> {
         if !self.settings.enabled {
             return Ok(());
         }

@@ -110,6 +110,23 @@ impl LinkUrls {
         rest.split(['/', '?', '#']).next().unwrap_or_default().to_owned()
     }
 
+    /// What is not said of them: without built-in pages, here or below `base`, a link leads nowhere.
+    pub(crate) fn missing(&self) -> Vec<String> {
+        let urls = [
+            ("verify", &self.verify),
+            ("reset", &self.reset),
+            ("magic_link", &self.magic_link),
+            ("invitation", &self.invitation),
+            ("organization", &self.organization),
+        ];
+        let missing = urls.into_iter().filter(|(_, url)| url.is_none() && self.base.is_none());
+        missing
+            .map(|(name, _)| {
+                format!("link_urls.{name}: mails need a page to lead to; give one, or switch the pages on")
+            })
+            .collect()
+    }
+
     /// What is wrong with them.
     pub(crate) fn faults(&self) -> Vec<String> {
         let urls = [

@@ -267,8 +267,8 @@ async fn uninvite(
     Ok(StatusCode::NO_CONTENT)
 }
 
-struct Acceptance {
-    token: String,
+pub(crate) struct Acceptance {
+    pub(crate) token: String,
 }
 
 impl FromFields for Acceptance {

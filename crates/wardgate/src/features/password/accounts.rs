@@ -184,11 +184,11 @@ impl Accounts {
         password: &str,
         source: &Source,
     ) -> Result<Registered, AuthError> {
-        if !tenant.registration_open.unwrap_or(self.mode != RegistrationMode::Closed) {
+        if !self.are_open(tenant) {
             return Err(AuthError::RegistrationClosed);
         }
         check_length_of(tenant, password, "password")?;
-        self.limits.admit(tenant.id, Route::Register, source).await?;
+        self.limits.admit(tenant, Route::Register, source).await?;
         let email = new.email.clone();
         let may_mail = match self.outbox.is_on() {
             true => self.may_mail(tenant.id, &email, source).await,
@@ -205,6 +205,11 @@ impl Accounts {
             .then(|| self.verification(tenant, &email, account.user.id, source))
             .transpose()?;
         self.write(tenant.id, account, verify).await.map(|account| Registered::Account(Box::new(account)))
+    }
+
+    /// Whether strangers may register.
+    pub(crate) fn are_open(&self, tenant: &CurrentTenant) -> bool {
+        tenant.registration_open.unwrap_or(self.mode != RegistrationMode::Closed)
     }
 
     /// The same answer whether or not the address is taken, after the same work (S-013).

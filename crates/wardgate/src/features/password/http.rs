@@ -19,10 +19,10 @@ use crate::web::fields::{Fields, FromFields};
 use crate::web::openapi::{operation, schema, texts};
 use crate::web::routes::{Access, Route, route};
 
-struct Registration {
-    email: Option<Email>,
-    password: String,
-    name: Option<String>,
+pub(crate) struct Registration {
+    pub(crate) email: Option<Email>,
+    pub(crate) password: String,
+    pub(crate) name: Option<String>,
 }
 
 impl FromFields for Registration {
@@ -55,9 +55,9 @@ async fn register(
     }
 }
 
-struct PasswordChange {
-    current_password: String,
-    new_password: String,
+pub(crate) struct PasswordChange {
+    pub(crate) current_password: String,
+    pub(crate) new_password: String,
 }
 
 impl FromFields for PasswordChange {

@@ -182,6 +182,12 @@ impl Passwords {
         Self { env, audit, limits, outbox, pool, settings, decoy, costs: Mutex::default() }
     }
 
+    /// The fewest characters that a new password has in this tenant.
+    #[cfg(feature = "pages")]
+    pub(crate) fn min_chars(&self, tenant: &CurrentTenant) -> usize {
+        self.settings.policy.min_chars.max(super::model::MIN_CHARS).max(tenant.min_password_length)
+    }
+
     /// Proves `identifier` by `typed`; every refusal is [`AuthError::IncorrectCredentials`], costs the same
     /// statements and one hash, and leaves one record.
     pub(crate) async fn prove(

@@ -61,8 +61,8 @@ async fn me(tenant: CurrentTenant, current: CurrentPrincipal) -> axum::Json<impl
     axum::Json(Me::new(&tenant, &current, holder))
 }
 
-struct ProfileChange {
-    name: Option<Option<String>>,
+pub(crate) struct ProfileChange {
+    pub(crate) name: Option<Option<String>>,
 }
 
 impl FromFields for ProfileChange {

@@ -1,10 +1,10 @@
-//! `/auth/email`, `/auth/password/forgot` and `reset`, `/auth/magic-link`, and the pages that their links open.
+//! `/auth/email`, `/auth/password/forgot` and `reset`, `/auth/magic-link`.
 
 use axum::Extension;
 use axum::extract::State;
-use axum::response::{Html, IntoResponse};
-use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, SET_COOKIE};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::IntoResponse;
+use http::header::SET_COOKIE;
+use http::{HeaderMap, Method, StatusCode};
 
 use crate::authn::{CurrentUser, cookie};
 use crate::features::links::Purpose;
@@ -20,7 +20,7 @@ use crate::web::openapi::{operation, schema, texts};
 use crate::web::origin::Asked;
 use crate::web::routes::{Access, Route, route};
 
-struct Address(Option<Email>);
+pub(crate) struct Address(Option<Email>);
 
 impl FromFields for Address {
     fn from_fields(fields: &mut Fields) -> Self {
@@ -29,12 +29,12 @@ impl FromFields for Address {
 }
 
 impl Address {
-    fn email(self) -> Result<Email, AuthError> {
+    pub(crate) fn email(self) -> Result<Email, AuthError> {
         self.0.ok_or(AuthError::InvalidFields(Vec::new()))
     }
 }
 
-struct Token(String);
+pub(crate) struct Token(pub(crate) String);
 
 impl FromFields for Token {
     fn from_fields(fields: &mut Fields) -> Self {
@@ -42,9 +42,9 @@ impl FromFields for Token {
     }
 }
 
-struct Reset {
-    token: String,
-    new_password: String,
+pub(crate) struct Reset {
+    pub(crate) token: String,
+    pub(crate) new_password: String,
 }
 
 impl FromFields for Reset {
@@ -131,25 +131,6 @@ async fn redeem_link(
     Ok(([(SET_COOKIE, gate.link_cookie().clear(&tenant.slug))], axum::Json(tokens)))
 }
 
-/// The page's script and style are files of their own, so that no inline script is needed.
-const PAGE_CSP: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; \
-     form-action 'none'; frame-ancestors 'none'",
-);
-
-/// One page for every link: its script looks at the path. Opening it uses nothing up (S-126): mail scanners do so too.
-async fn page() -> impl IntoResponse {
-    ([(CONTENT_SECURITY_POLICY, PAGE_CSP)], Html(include_str!("page/link.html")))
-}
-
-async fn script() -> impl IntoResponse {
-    ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("page/link.js"))
-}
-
-async fn style() -> impl IntoResponse {
-    ([(CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("page/link.css"))
-}
-
 pub(crate) fn routes() -> Vec<Route<Wardgate>> {
     let by_address = |summary, sent| {
         operation("recovery", summary).json(&texts(&["email"], &[])).answers_empty(202, sent).refuses(&[
@@ -158,7 +139,6 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
             "mail_not_configured",
         ])
     };
-    let file = |summary| operation("recovery", summary).answers_empty(200, "The file");
     let same = "The answer is the same whether or not there is an account";
     vec![
         route(
@@ -222,35 +202,5 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
                 .answers(200, "Tokens", &schema("TokenPair"))
                 .refuses(&["invalid_token", "cross_site", "rate_limited", "unavailable"]),
         ),
-        route(
-            &Method::GET,
-            "/auth/email/verify",
-            Access::Public,
-            page,
-            file("The page behind a mailed link"),
-        ),
-        route(
-            &Method::GET,
-            "/auth/password/reset",
-            Access::Public,
-            page,
-            file("The page behind a mailed link"),
-        ),
-        route(
-            &Method::GET,
-            "/auth/magic-link/redeem",
-            Access::Public,
-            page,
-            file("The page behind a mailed link"),
-        ),
-        route(
-            &Method::GET,
-            "/auth/invitations/accept",
-            Access::Public,
-            page,
-            file("The page behind a mailed link"),
-        ),
-        route(&Method::GET, "/auth/link.js", Access::Public, script, file("The page's script")),
-        route(&Method::GET, "/auth/link.css", Access::Public, style, file("The page's style")),
     ]
 }

@@ -92,6 +92,12 @@ impl Recovery {
         Self { env, audit, limits, outbox, links, passwords }
     }
 
+    /// Whether mail can be sent at all.
+    #[cfg(feature = "pages")]
+    pub(crate) fn can_mail(&self) -> bool {
+        self.outbox.is_on()
+    }
+
     /// Mails another link that proves the address, if an account has it and nobody proved it yet.
     pub async fn resend_verification(
         &self,
@@ -135,7 +141,7 @@ impl Recovery {
     /// Counts before anything is looked at: by the source, and by the address that would get the mail (S-115).
     async fn admit(&self, tenant: &CurrentTenant, email: &Email, source: &Source) -> Result<(), AuthError> {
         self.outbox.require()?;
-        self.limits.admit(tenant.id, Route::Mail, source).await?;
+        self.limits.admit(tenant, Route::Mail, source).await?;
         self.limits.take(tenant.id, MAILS_PER_RECIPIENT, email.normalized().as_bytes(), source).await
     }
 

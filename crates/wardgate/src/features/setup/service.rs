@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::store;
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit, Entry};
-use crate::features::limits::{Limits, Route};
+use crate::features::limits::Limits;
 use crate::features::password::{Account, Accounts, FirstRoles, PreparedAccount, write_account};
 use crate::features::roles::{self, BuiltinRole};
 use crate::features::users::NewUser;
@@ -89,7 +89,7 @@ impl Setup {
         password: &str,
         source: &Source,
     ) -> Result<Account, AuthError> {
-        self.limits.admit(TenantId::DEFAULT, Route::Setup, source).await?;
+        self.limits.admit_setup(source).await?;
         let token = OpaqueToken::parse(PREFIX, token).ok_or(AuthError::InvalidSetupToken)?;
         let roles = FirstRoles::Builtin(BuiltinRole::Superadmin);
         let account = self.accounts.prepare(new, password, roles, Actor::Anonymous, source).await?;

@@ -55,9 +55,9 @@ async fn login(
     signed_in.await.map(axum::Json)
 }
 
-struct BrowserLogin {
-    email: String,
-    password: String,
+pub(crate) struct BrowserLogin {
+    pub(crate) email: String,
+    pub(crate) password: String,
 }
 
 impl FromFields for BrowserLogin {

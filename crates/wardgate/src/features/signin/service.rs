@@ -133,17 +133,53 @@ impl SignIn {
         browser: Option<&str>,
         source: &Source,
     ) -> Result<TokenPair, AuthError> {
-        self.limits.admit_token(tenant.id, source)?;
-        let signed_in = match Links::read(token) {
-            Some(token) => {
-                let (browser, links) = (browser.map(str::to_owned), Arc::clone(&self.links));
-                let proven = Proven::Link(ByLink { token, browser, links });
-                self.tokens_for(tenant, proven, None, source).await
-            }
-            None => Err(AuthError::InvalidToken),
+        let signed_in = match self.link(tenant.id, token, browser, source) {
+            Ok(proven) => self.tokens_for(tenant, proven, None, source).await,
+            Err(refusal) => Err(refusal),
         };
+        self.settle_link(tenant.id, signed_in, source)
+    }
+
+    /// As [`with_magic_link`](Self::with_magic_link), for a browser: gives its cookie's value. `replaces` is as for
+    /// [`browser_with_password`](Self::browser_with_password).
+    #[cfg(feature = "pages")]
+    pub(crate) async fn browser_with_magic_link(
+        &self,
+        tenant: &CurrentTenant,
+        token: &str,
+        browser: Option<&str>,
+        replaces: Option<&str>,
+        source: &Source,
+    ) -> Result<Zeroizing<String>, AuthError> {
+        let signed_in = match self.link(tenant.id, token, browser, source) {
+            Ok(proven) => self.cookie_for(tenant, proven, replaces, source).await,
+            Err(refusal) => Err(refusal),
+        };
+        self.settle_link(tenant.id, signed_in, source)
+    }
+
+    fn link(
+        &self,
+        tenant: TenantId,
+        token: &str,
+        browser: Option<&str>,
+        source: &Source,
+    ) -> Result<Proven, AuthError> {
+        self.limits.admit_token(tenant, source)?;
+        let token = Links::read(token).ok_or(AuthError::InvalidToken)?;
+        let (browser, links) = (browser.map(str::to_owned), Arc::clone(&self.links));
+        Ok(Proven::Link(ByLink { token, browser, links }))
+    }
+
+    /// Counts a refused link against its source.
+    fn settle_link<T>(
+        &self,
+        tenant: TenantId,
+        signed_in: Result<T, AuthError>,
+        source: &Source,
+    ) -> Result<T, AuthError> {
         if matches!(signed_in, Err(AuthError::InvalidToken)) {
-            self.limits.note_bad_token(tenant.id, "magic_link", source);
+            self.limits.note_bad_token(tenant, "magic_link", source);
         }
         signed_in
     }
@@ -227,7 +263,7 @@ impl SignIn {
         source: &Source,
     ) -> Result<Proven, AuthError> {
         let normalized = normalize_identifier(identifier);
-        let attempt = self.limits.admit_sign_in(tenant.id, &normalized, source).await?;
+        let attempt = self.limits.admit_sign_in(tenant, &normalized, source).await?;
         let (proof, rehash) = self.passwords.prove(tenant.id, identifier, password, &attempt, source).await?;
         let notice = match self.links.outbox().is_on() && attempt.may_be_new_source() {
             true => self.notice(tenant, &proof, &normalized, source).await?,

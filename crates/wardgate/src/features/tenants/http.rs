@@ -4,7 +4,7 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use http::{Method, StatusCode};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::model::TenantChange;
 use crate::authn::CurrentPrincipal;
@@ -13,6 +13,7 @@ use crate::kernel::error::AuthError;
 use crate::kernel::ids::TenantId;
 use crate::kernel::page::Page;
 use crate::kernel::source::Source;
+use crate::kernel::tenant::OwnLimits;
 use crate::web::body::Json;
 use crate::web::cursor::PageQuery;
 use crate::web::fields::{Fields, FromFields};
@@ -65,9 +66,29 @@ impl FromFields for TenantChange {
         Self {
             name: fields.optional_text("name"),
             logo_url: fields.nullable_text("logo_url"),
+            accent_color: fields.nullable_text("accent_color"),
             registration: fields.nullable_text("registration"),
             min_password_length: fields.nullable_number("min_password_length", 8..=64),
+            rate_limits: fields.nullable_object("rate_limits"),
             hosts: fields.optional_texts("hosts"),
+        }
+    }
+}
+
+impl FromFields for OwnLimits {
+    fn from_fields(fields: &mut Fields) -> Self {
+        // What is too much is for the limits to say; this is only a number of theirs.
+        let mut number = |name| {
+            let number = fields.optional_number(name, 0..=i64::from(u32::MAX));
+            number.and_then(|number| u32::try_from(number).ok())
+        };
+        Self {
+            sign_in_account: number("sign_in_account"),
+            sign_in_source: number("sign_in_source"),
+            sign_in_strangers: number("sign_in_strangers"),
+            sign_in_tenant: number("sign_in_tenant"),
+            register: number("register"),
+            refresh: number("refresh"),
         }
     }
 }
@@ -113,6 +134,17 @@ async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
+fn rate_limits() -> Value {
+    let number = json!({ "type": "integer", "minimum": 1 });
+    json!({
+        "type": ["object", "null"], "additionalProperties": false,
+        "properties": {
+            "sign_in_account": number, "sign_in_source": number, "sign_in_strangers": number, "sign_in_tenant": number,
+            "register": number, "refresh": number,
+        },
+    })
+}
+
 pub(crate) fn routes() -> Vec<Route<Wardgate>> {
     let new = json!({
         "type": "object", "required": ["slug", "name"], "additionalProperties": false,
@@ -122,8 +154,10 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
         "type": "object", "additionalProperties": false,
         "properties": {
             "name": { "type": "string", "maxLength": 100 }, "logo_url": { "type": ["string", "null"] },
+            "accent_color": { "type": ["string", "null"], "pattern": "^#[0-9a-fA-F]{6}$" },
             "registration": { "enum": ["open", "closed", null] },
             "min_password_length": { "type": ["integer", "null"], "minimum": 8, "maximum": 64 }, "hosts": strings(),
+            "rate_limits": rate_limits(),
         },
     });
     let one = |summary| operation("tenants", summary).path_parameter("id").refuses(&["not_found"]);

@@ -2,9 +2,12 @@
 
 use serde::Serialize;
 
+use crate::features::limits::RateLimits;
+use crate::kernel::color::Rgb;
 use crate::kernel::error::FieldFault;
 use crate::kernel::ids::TenantId;
 use crate::kernel::page::Position;
+use crate::kernel::tenant::OwnLimits;
 use crate::kernel::time::Timestamp;
 
 /// The most host names a tenant has.
@@ -23,10 +26,14 @@ pub struct Tenant {
     pub name: String,
     /// Its picture, an `https` URL.
     pub logo_url: Option<String>,
+    /// The colour of buttons and links on its pages, as `#rrggbb`.
+    pub accent_color: Option<String>,
     /// Who may register: `open` or `closed`; `None` as the configuration says.
     pub registration: Option<String>,
     /// Fewest characters of a new password; `None` as the configuration says, which it never goes below.
     pub min_password_length: Option<i64>,
+    /// Limits of its own; `None` as the configuration says.
+    pub rate_limits: Option<OwnLimits>,
     /// Host names under which it is reached; the first makes its issuer.
     pub hosts: Vec<String>,
     /// When it was suspended.
@@ -49,10 +56,14 @@ pub struct TenantChange {
     pub name: Option<String>,
     /// Its picture; `Some(None)` takes it away.
     pub logo_url: Option<Option<String>>,
+    /// The colour of buttons and links, as `#rrggbb`; `Some(None)` takes it away.
+    pub accent_color: Option<Option<String>>,
     /// Who may register; `Some(None)` as the configuration says.
     pub registration: Option<Option<String>>,
     /// Fewest characters of a new password; `Some(None)` as the configuration says.
     pub min_password_length: Option<Option<i64>>,
+    /// Exactly these limits of its own; `Some(None)` as the configuration says.
+    pub rate_limits: Option<Option<OwnLimits>>,
     /// Exactly these host names.
     pub hosts: Option<Vec<String>>,
 }
@@ -86,6 +97,11 @@ pub(super) fn check_change(change: &TenantChange) -> Vec<FieldFault> {
             faults.push(FieldFault::new("logo_url", "invalid_url", detail));
         }
     }
+    if let Some(Some(color)) = &change.accent_color
+        && let Err(wrong) = color.parse::<Rgb>()
+    {
+        faults.push(FieldFault::new("accent_color", "invalid_color", wrong.to_string()));
+    }
     if let Some(Some(mode)) = &change.registration
         && !["open", "closed"].contains(&mode.as_str())
     {
@@ -95,6 +111,12 @@ pub(super) fn check_change(change: &TenantChange) -> Vec<FieldFault> {
         && !(8..=64).contains(&length)
     {
         faults.push(FieldFault::new("min_password_length", "out_of_range", "must be from 8 to 64"));
+    }
+    if let Some(Some(own)) = change.rate_limits {
+        let faults_of_limits = RateLimits::default().of_tenant(own).faults();
+        faults.extend(
+            faults_of_limits.into_iter().map(|detail| FieldFault::new("rate_limits", "out_of_range", detail)),
+        );
     }
     for (index, host) in change.hosts.iter().flatten().enumerate() {
         let twice = change.hosts.iter().flatten().take(index).any(|other| other == host);

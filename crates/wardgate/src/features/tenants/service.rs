@@ -12,7 +12,7 @@ use crate::features::roles::Caller;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::TenantId;
 use crate::kernel::page::{PageRequest, Position};
-use crate::kernel::tenant::CurrentTenant;
+use crate::kernel::tenant::{Branding, CurrentTenant, OwnLimits};
 use crate::kernel::time::Timestamp;
 
 /// The tenants of this database.
@@ -79,14 +79,25 @@ pub(crate) async fn forget(tx: &mut GlobalTx, id: TenantId) -> Result<(), AuthEr
 }
 
 impl Tenants {
-    pub(crate) fn new(env: Arc<Environment>, audit: Arc<Audit>, issuer: &str) -> Self {
+    pub(crate) fn new(
+        env: Arc<Environment>,
+        audit: Arc<Audit>,
+        issuer: &str,
+        mut branding: Branding,
+    ) -> Self {
         let authority = issuer.split("://").nth(1).unwrap_or_default().split('/').next().unwrap_or_default();
+        if branding.name.is_empty() {
+            branding.name = host_of(authority);
+        }
         let root = CurrentTenant {
             id: TenantId::DEFAULT,
             slug: TenantId::DEFAULT_SLUG.into(),
             issuer: issuer.into(),
+            base: path_of(issuer).into(),
+            branding: Arc::new(branding),
             registration_open: None,
             min_password_length: 0,
+            rate_limits: OwnLimits::default(),
         };
         Self { env, audit, root, root_host: host_of(authority) }
     }
@@ -105,7 +116,8 @@ impl Tenants {
         let found = self.env.db.lookup_global(slug.to_owned(), |tx, slug| {
             Box::pin(async move { Ok::<_, AuthError>(store::by_slug(tx, slug).await?) })
         });
-        self.admit(&found.await?.ok_or(AuthError::NotFound)?)
+        let tenant = self.admit(&found.await?.ok_or(AuthError::NotFound)?)?;
+        Ok(CurrentTenant { base: format!("{}/t/{slug}", self.root.base).into(), ..tenant })
     }
 
     /// The tenant that a `Host` header names; the root's if it names none.
@@ -144,15 +156,23 @@ impl Tenants {
             Some(host) => format!("https://{host}"),
             None => format!("{}/t/{}", self.root.issuer, tenant.slug),
         };
+        let branding = Branding {
+            name: tenant.name.clone(),
+            logo_url: tenant.logo_url.clone(),
+            accent: tenant.accent_color.as_deref().and_then(|color| color.parse().ok()),
+        };
         CurrentTenant {
             id: tenant.id,
             slug: tenant.slug.as_str().into(),
             issuer: issuer.into(),
+            base: Arc::clone(&self.root.base),
+            branding: Arc::new(branding),
             registration_open: tenant.registration.as_deref().map(|mode| mode == "open"),
             min_password_length: tenant
                 .min_password_length
                 .and_then(|n| usize::try_from(n).ok())
                 .unwrap_or(0),
+            rate_limits: tenant.rate_limits.unwrap_or_default(),
         }
     }
 
@@ -256,12 +276,21 @@ pub(super) fn refuse_default(id: TenantId) -> Result<(), AuthError> {
     if id == TenantId::DEFAULT { Err(AuthError::DefaultTenant) } else { Ok(()) }
 }
 
+/// The path of a URL, without a slash at its end.
+fn path_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.find('/').map_or("", |at| rest[at..].trim_end_matches('/'))
+}
+
 fn apply(change: TenantChange, tenant: &mut Tenant) {
-    let TenantChange { name, logo_url, registration, min_password_length, hosts } = change;
+    let TenantChange { name, logo_url, accent_color, registration, min_password_length, rate_limits, hosts } =
+        change;
     tenant.name = name.unwrap_or_else(|| std::mem::take(&mut tenant.name));
     tenant.logo_url = logo_url.unwrap_or_else(|| tenant.logo_url.take());
+    tenant.accent_color = accent_color.unwrap_or_else(|| tenant.accent_color.take());
     tenant.registration = registration.unwrap_or_else(|| tenant.registration.take());
     tenant.min_password_length = min_password_length.unwrap_or(tenant.min_password_length);
+    tenant.rate_limits = rate_limits.unwrap_or(tenant.rate_limits);
     if let Some(hosts) = hosts {
         tenant.issuer_host = hosts.first().cloned();
         tenant.hosts = hosts;

@@ -1,5 +1,6 @@
 //! SQL of `tenants`, `tenant_hosts` and `retired_slugs`, which stand above tenants.
 
+use serde_json::json;
 use wardgate_store::{FromRow, GlobalSql, GlobalTx, Row, StoreError, global_sql, params};
 
 use super::model::Tenant;
@@ -11,26 +12,26 @@ const INSERT: GlobalSql = global_sql!(
     "INSERT INTO tenants (id, slug, name, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING"
 );
 const BY_ID: GlobalSql = global_sql!(
-    "SELECT id, slug, name, logo_url, registration, min_password_length, suspended_at, created_at, issuer_host \
-     FROM tenants WHERE id = $1"
+    "SELECT id, slug, name, logo_url, accent_color, registration, min_password_length, suspended_at, created_at, issuer_host, \
+     rate_limits FROM tenants WHERE id = $1"
 );
 const BY_SLUG: GlobalSql = global_sql!(
-    "SELECT id, slug, name, logo_url, registration, min_password_length, suspended_at, created_at, issuer_host \
-     FROM tenants WHERE slug = $1"
+    "SELECT id, slug, name, logo_url, accent_color, registration, min_password_length, suspended_at, created_at, issuer_host, \
+     rate_limits FROM tenants WHERE slug = $1"
 );
 const BY_HOST: GlobalSql = global_sql!(
-    "SELECT t.id, t.slug, t.name, t.logo_url, t.registration, t.min_password_length, t.suspended_at, t.created_at, \
-     t.issuer_host FROM tenants t JOIN tenant_hosts h ON h.tenant_id = t.id WHERE h.host = $1"
+    "SELECT t.id, t.slug, t.name, t.logo_url, t.accent_color, t.registration, t.min_password_length, t.suspended_at, \
+     t.created_at, t.issuer_host, t.rate_limits FROM tenants t JOIN tenant_hosts h ON h.tenant_id = t.id WHERE h.host = $1"
 );
 const LIST: GlobalSql = global_sql!(
-    "SELECT id, slug, name, logo_url, registration, min_password_length, suspended_at, created_at, issuer_host \
-     FROM tenants WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3"
+    "SELECT id, slug, name, logo_url, accent_color, registration, min_password_length, suspended_at, created_at, issuer_host, \
+     rate_limits FROM tenants WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3"
 );
 const LIST_IDS: GlobalSql =
     global_sql!("SELECT id FROM tenants WHERE (created_at, id) > ($1, $2) ORDER BY created_at, id LIMIT $3");
 const UPDATE: GlobalSql = global_sql!(
-    "UPDATE tenants SET name = $2, logo_url = $3, registration = $4, min_password_length = $5, issuer_host = $6 \
-     WHERE id = $1"
+    "UPDATE tenants SET name = $2, logo_url = $3, registration = $4, min_password_length = $5, issuer_host = $6, \
+     accent_color = $7, rate_limits = $8 WHERE id = $1"
 );
 const SET_SUSPENDED: GlobalSql = global_sql!("UPDATE tenants SET suspended_at = $2 WHERE id = $1");
 const DELETE: GlobalSql = global_sql!("DELETE FROM tenants WHERE id = $1");
@@ -48,12 +49,14 @@ impl FromRow for Tenant {
             slug: row.get(1)?,
             name: row.get(2)?,
             logo_url: row.get(3)?,
-            registration: row.get(4)?,
-            min_password_length: row.get(5)?,
+            accent_color: row.get(4)?,
+            registration: row.get(5)?,
+            min_password_length: row.get(6)?,
             hosts: Vec::new(),
-            suspended_at: row.get(6)?,
-            created_at: row.get(7)?,
-            issuer_host: row.get(8)?,
+            suspended_at: row.get(7)?,
+            created_at: row.get(8)?,
+            issuer_host: row.get(9)?,
+            rate_limits: row.get(10)?,
         })
     }
 }
@@ -101,13 +104,16 @@ pub(super) async fn list_ids(
 }
 
 pub(super) async fn update(tx: &mut GlobalTx, tenant: &Tenant) -> Result<(), StoreError> {
+    let limits = tenant.rate_limits.map(|own| json!(own).to_string());
     let row = params![
         tenant.id,
         tenant.name,
         tenant.logo_url,
         tenant.registration,
         tenant.min_password_length,
-        tenant.issuer_host
+        tenant.issuer_host,
+        tenant.accent_color,
+        limits
     ];
     tx.exec(UPDATE, &row).await.map(drop)
 }

@@ -72,7 +72,7 @@ async fn logout(
 ) -> Result<StatusCode, AuthError> {
     let refresh_token = request.refresh_token.as_deref();
     let session = bearer_session(&gate, &tenant, &parts, refresh_token.is_some(), &source).await?;
-    gate.tokens().sign_out_with(tenant.id, session, refresh_token, &source).await?;
+    gate.tokens().sign_out_with(&tenant, session, refresh_token, &source).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -367,7 +367,7 @@ impl Tokens {
         scope: Option<&str>,
         source: &Source,
     ) -> Result<TokenPair, AuthError> {
-        self.limits.admit(tenant.id, Route::Refresh, source).await?;
+        self.limits.admit(tenant, Route::Refresh, source).await?;
         self.limits.admit_token(tenant.id, source)?;
         let Some(token) = OpaqueToken::parse(REFRESH_PREFIX, presented) else {
             return Err(self.bad_refresh_token(tenant.id, source));
@@ -392,22 +392,22 @@ impl Tokens {
     /// Ends the session that the bearer token or the refresh token of a request names.
     pub(crate) async fn sign_out_with(
         &self,
-        tenant: TenantId,
+        tenant: &CurrentTenant,
         bearer: Option<SessionId>,
         refresh_token: Option<&str>,
         source: &Source,
     ) -> Result<(), AuthError> {
         if refresh_token.is_none() {
-            return self.sign_out(tenant, SignOutHandle::new(bearer, None)?, source).await;
+            return self.sign_out(tenant.id, SignOutHandle::new(bearer, None)?, source).await;
         }
         self.limits.admit(tenant, Route::Refresh, source).await?;
-        self.limits.admit_token(tenant, source)?;
+        self.limits.admit_token(tenant.id, source)?;
         let ended = match SignOutHandle::new(bearer, refresh_token) {
-            Ok(handle) => self.sign_out(tenant, handle, source).await,
+            Ok(handle) => self.sign_out(tenant.id, handle, source).await,
             Err(refusal) => Err(refusal),
         };
         if matches!(ended, Err(AuthError::InvalidRefreshToken | AuthError::InvalidCredential)) {
-            self.limits.note_bad_token(tenant, "refresh_token", source);
+            self.limits.note_bad_token(tenant.id, "refresh_token", source);
         }
         ended
     }

@@ -5,7 +5,7 @@ use wardgate::{BuiltinRole, Preset, ProviderSettings, RegistrationMode, TenantId
 
 use super::{gate, me, recorded, sign_in};
 use crate::support::upstream::{Trip, federated};
-use crate::support::{PASSWORD, Persona, Reply, TestGate};
+use crate::support::{PASSWORD, Persona, Reply, TestGate, urls};
 
 /// Proves the address of a persona, as a mailed link would.
 async fn prove_address(t: &TestGate, alice: &Persona<'_>) {
@@ -121,7 +121,7 @@ async fn registration_is_as_open_as_it_is_for_everybody() {
             let settings =
                 ProviderSettings { links_verified_email: trusted, ..upstream.settings("op", Preset::Oidc) };
             let builder = builder.provider(settings).registration(mode);
-            builder.mailer(std::sync::Arc::new(wardgate::RecordingMailer::default()))
+            builder.mailer(std::sync::Arc::new(wardgate::RecordingMailer::default())).link_urls(urls())
         })
         .await
     };
@@ -283,7 +283,10 @@ async fn the_owner_hears_of_what_was_linked_and_unlinked() {
     let (t, upstream) = federated(|builder, upstream| {
         let settings =
             ProviderSettings { links_verified_email: true, ..upstream.settings("op", Preset::Oidc) };
-        builder.provider(ProviderSettings { label: "Corp".to_owned(), ..settings }).mailer(given)
+        builder
+            .provider(ProviderSettings { label: "Corp".to_owned(), ..settings })
+            .mailer(given)
+            .link_urls(urls())
     })
     .await;
     let subjects = async || -> Vec<(String, String)> {

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use axum::Router;
 use wardgate::{
-    AuthError, BuildError, Builder, Clock, DbOptions, Durability, HashPoolSettings, MIGRATIONS, ManualClock,
-    MasterKey, RateLimits, RecordingMailer, SeededRng, TenantId, Timestamp, UserChange, UserId, Wardgate,
+    AuthError, BuildError, Builder, Clock, DbOptions, Durability, HashPoolSettings, LinkUrls, MIGRATIONS,
+    ManualClock, MasterKey, RateLimits, RecordingMailer, SeededRng, TenantId, Timestamp, UserChange, UserId,
+    Wardgate,
 };
 use wardgate_store::testing::Scratch;
 
@@ -70,7 +71,7 @@ impl TestGate {
     pub async fn with_mail(settings: impl FnOnce(Builder) -> Builder) -> (Self, Arc<RecordingMailer>) {
         let mailer = Arc::new(RecordingMailer::default());
         let given = Arc::clone(&mailer);
-        (Self::with(|builder| settings(builder.mailer(given))).await, mailer)
+        (Self::with(|builder| settings(builder.mailer(given).link_urls(urls()))).await, mailer)
     }
 
     async fn on(
@@ -143,6 +144,19 @@ impl TestGate {
     /// A persona that does not exist yet.
     pub fn user(&self, name: &str) -> Registering<'_> {
         Registering::new(self, name)
+    }
+}
+
+/// Where the pages would lie, which most tests of mail do without.
+pub fn urls() -> LinkUrls {
+    let at = |path: &str| Some(format!("{ISSUER}{path}"));
+    LinkUrls {
+        base: None,
+        verify: at("/auth/email/verify"),
+        reset: at("/auth/password/reset"),
+        magic_link: at("/auth/magic-link/redeem"),
+        invitation: at("/auth/password/reset"),
+        organization: at("/auth/invitations/accept"),
     }
 }
 

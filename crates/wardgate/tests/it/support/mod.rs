@@ -6,6 +6,6 @@ mod request;
 #[cfg(feature = "federation")]
 pub mod upstream;
 
-pub use gate::{ISSUER, PASSWORD, START, TestGate};
+pub use gate::{ISSUER, PASSWORD, START, TestGate, urls};
 pub use personas::Persona;
 pub use request::{Reply, Request};
