@@ -43,8 +43,12 @@ pub(crate) enum Command {
     /// Check, show and describe the configuration
     #[command(subcommand)]
     Config(Config),
-    /// Bring the database up to date; `serve` does that by itself
+    /// Bring the database up to date, which `serve` does by itself; or move it to PostgreSQL
     Migrate(Migrate),
+    /// Copy the SQLite database into one file while the server runs; the master key is not in it
+    Backup(Backup),
+    /// Put a backup in place of the database; everybody has to sign in anew
+    Restore(Restore),
     /// Make, look at and change users
     #[command(subcommand)]
     User(User),
@@ -106,9 +110,42 @@ pub(crate) enum Config {
 /// `migrate`
 #[derive(Debug, Args)]
 pub(crate) struct Migrate {
-    /// Only list what is missing
+    /// Only list what would be done
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Move the SQLite database to this empty PostgreSQL database, named without a password: others see arguments
+    #[arg(long, value_name = "URL", conflicts_with = "to_file")]
+    pub(crate) to: Option<String>,
+    /// As --to, with the URL in a file, where it may have a password
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to_file: Option<PathBuf>,
+}
+
+/// `backup`
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// A file that is not there yet, and that only its owner will be able to read; - writes to standard output
+    pub(crate) file: PathBuf,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// `restore`
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The backup
+    #[arg(required_unless_present = "in_place")]
+    pub(crate) file: Option<PathBuf>,
+    /// Replace the database that is there; it is kept beside the new one
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Let API keys go on: those that were revoked since the backup open again what they did
+    #[arg(long)]
+    pub(crate) keep_api_keys: bool,
+    /// The database was put back by other means, such as pg_restore: only end what may have ended since
+    #[arg(long, conflicts_with_all = ["file", "force"])]
+    pub(crate) in_place: bool,
 }
 
 /// `user …`
@@ -553,6 +590,21 @@ mod tests {
         pages.push_str(&format!("{}\n{}\n", "-".repeat(80), command.render_help()));
         for inner in command.get_subcommands_mut().filter(|inner| inner.get_name() != "help") {
             collect(inner, pages);
+        }
+    }
+
+    #[test]
+    fn the_unit_and_the_container_start_a_server() {
+        let unit = include_str!("../../../packaging/wardgate.service");
+        let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+        let container = include_str!("../../../Dockerfile");
+        let command = container.lines().find_map(|line| line.strip_prefix("CMD ")).unwrap();
+        let command: Vec<String> = serde_json::from_str(command).unwrap();
+        let container = std::iter::once("wardgate").chain(command.iter().map(String::as_str)).collect();
+        for line in [start.split(' ').collect::<Vec<_>>(), container] {
+            let cli = Cli::try_parse_from(&line).unwrap();
+            assert!(matches!(cli.command, Command::Serve(Serve { dev: false, .. })), "{line:?}");
+            assert_eq!(cli.common.data_dir, PathBuf::from("/var/lib/wardgate"));
         }
     }
 

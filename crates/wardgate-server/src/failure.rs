@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use wardgate::{AuthError, BuildError, StoreError};
+use wardgate::{AuthError, BuildError, StoreError, UpkeepError};
 
 use crate::config::{Fault, report};
 
@@ -62,6 +62,17 @@ impl From<BuildError> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::Refused(error.to_string())
+    }
+}
+
+impl From<UpkeepError> for Failure {
+    fn from(error: UpkeepError) -> Self {
+        match error {
+            UpkeepError::Build(error) => error.into(),
+            UpkeepError::Store(error) => error.into(),
+            UpkeepError::Service(error) => error.into(),
+            other => Self::Refused(other.to_string()),
+        }
     }
 }
 

@@ -41,6 +41,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(args, &common),
         Command::Config(command) => commands::config::run(&common, &command),
         Command::Migrate(command) => once(commands::migrate::run(&common, &command)),
+        Command::Backup(command) => once(commands::backup::run(&common, &command)),
+        Command::Restore(command) => once(commands::restore::run(&common, command)),
         Command::User(command) => once(commands::user::run(&common, command)),
         Command::Tenant(command) => once(commands::tenant::run(&common, command)),
         Command::ServiceAccount(command) => once(commands::service_account::run(&common, command)),

@@ -228,7 +228,6 @@ impl Db {
         }
     }
 
-    #[cfg(feature = "testing")]
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
     }

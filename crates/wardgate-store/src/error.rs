@@ -38,6 +38,10 @@ pub enum StoreError {
     /// The migrations of the program and of the database do not fit together.
     #[error("migration {0}")]
     Migration(String),
+    /// What was asked of the database as a whole cannot be: it would destroy something, or a file is not what it has to
+    /// be. Nothing was changed.
+    #[error("{0}")]
+    Refused(String),
     /// A mistake of the program: wrong SQL, a panic or an outside await in a transaction body.
     #[error("{0}")]
     Internal(String),

@@ -2,6 +2,7 @@
 
 mod connect;
 mod error;
+mod fill;
 mod lease;
 pub(crate) mod lock;
 mod migrate;
@@ -14,12 +15,13 @@ pub(crate) use lease::Lease;
 pub(crate) use sight::Sight;
 
 use deadpool_postgres::Pool;
-use tokio::sync::{RwLock, RwLockReadGuard};
+use tokio::sync::{RwLock, RwLockReadGuard, mpsc};
 
 use crate::{
     Applied, DbOptions, Migration, Pending, Stats, StoreError,
     body::{Body, Ended, call},
     db::Access,
+    relocate::{Batch, Table},
     session::{Conn, Session},
     stats::Counts,
     tx::Scope,
@@ -95,6 +97,26 @@ impl Engine {
     pub(crate) async fn pending(&self, migrations: &[Migration]) -> Result<Pending, StoreError> {
         let _working = self.enter().await?;
         migrate::pending(&connect::lease(&self.pool).await?, migrations).await
+    }
+
+    pub(crate) async fn refuse_tables(&self) -> Result<(), StoreError> {
+        let _working = self.enter().await?;
+        fill::refuse_tables(&connect::lease(&self.pool).await?).await
+    }
+
+    pub(crate) async fn refuse_rows(&self, tables: &[Table]) -> Result<(), StoreError> {
+        let _working = self.enter().await?;
+        fill::refuse_rows(&mut connect::lease(&self.pool).await?, tables).await
+    }
+
+    pub(crate) async fn fill(
+        &self,
+        tables: &[Table],
+        arriving: mpsc::Receiver<Result<Batch, StoreError>>,
+        progress: &mut (impl FnMut(&str, u64, u64) + Send),
+    ) -> Result<(), StoreError> {
+        let _working = self.enter().await?;
+        fill::run(&mut connect::lease(&self.pool).await?, tables, arriving, progress).await
     }
 
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {

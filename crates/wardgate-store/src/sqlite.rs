@@ -2,10 +2,12 @@
 
 mod connect;
 mod error;
+pub(crate) mod file;
 mod job;
 mod lookups;
 mod migrate;
 mod queue;
+mod read_all;
 mod readers;
 pub(crate) mod value;
 pub(crate) mod verbs;
@@ -17,8 +19,12 @@ use std::sync::Arc;
 use tokio::sync::{OnceCell, oneshot};
 
 use crate::{
-    Applied, DbOptions, Durability, Migration, Pending, Stats, StoreError, body::Body, db::Access,
-    stats::Counts, tx::Scope,
+    Applied, DbOptions, Durability, Migration, Pending, Stats, StoreError,
+    body::Body,
+    db::Access,
+    relocate::{Reading, Table},
+    stats::Counts,
+    tx::Scope,
 };
 use connect::Role;
 use job::{BodyJob, Job};
@@ -98,6 +104,28 @@ impl Engine {
         self.writer.still_open()?;
         let (path, migrations) = (self.path.clone(), migrations.to_vec());
         off_runtime(move || migrate::pending(&connect::open(&path, Role::Reader)?, &migrations)).await
+    }
+
+    pub(crate) async fn catalogue(&self) -> Result<Vec<Table>, StoreError> {
+        self.writer.still_open()?;
+        let path = self.path.clone();
+        off_runtime(move || read_all::catalogue(&connect::open(&path, Role::Reader)?)).await
+    }
+
+    /// Reads everything on a thread of its own; what keeps it from that is told through `reading`.
+    pub(crate) async fn read_all(&self, reading: Reading) {
+        let (path, durability) = (self.path.clone(), self.durability);
+        let read = off_runtime(move || match connect::open(&path, Role::Writer(durability)) {
+            Ok(conn) => {
+                read_all::run(&conn, reading);
+                Ok(())
+            }
+            Err(error) => {
+                drop(reading.plan.send(Err(error.clone())));
+                Err(error)
+            }
+        });
+        drop(read.await);
     }
 
     pub(crate) fn ping(&self) -> Result<(), StoreError> {

@@ -15,7 +15,7 @@ use crate::features::api_keys::ApiKeys;
 use crate::features::audit::{Audit, AuditSettings, EventSink};
 use crate::features::federation::{Federation, FederationSettings, ProviderSettings, ProviderView};
 use crate::features::identities::Identities;
-use crate::features::instance::{self, InstanceError, Stage};
+use crate::features::instance::{self, InstanceError, Moved, Stage};
 use crate::features::keys::{KeySettings, Keys};
 use crate::features::lifecycle::Lifecycle;
 use crate::features::limits::{Limits, RateLimits};
@@ -344,7 +344,12 @@ impl Builder {
     ///
     /// # Errors
     /// As [`build`](Self::build).
-    pub async fn build_tool(mut self) -> Result<Wardgate, BuildError> {
+    pub async fn build_tool(self) -> Result<Wardgate, BuildError> {
+        self.open(Moved::Refused).await
+    }
+
+    /// [`build_tool`](Self::build_tool), of a database that may have been moved away.
+    pub(crate) async fn open(mut self, moved: Moved) -> Result<Wardgate, BuildError> {
         self.check()?;
         let (Some(issuer), Some(database), Some(master)) =
             (self.issuer.take(), self.database.take(), self.master_key.take())
@@ -355,7 +360,7 @@ impl Builder {
         };
         let db = Db::open(database).await?;
         db.migrate(MIGRATIONS).await?;
-        instance::claim(&db, &master, self.rng.as_ref(), self.stage).await??;
+        instance::claim(&db, &master, self.rng.as_ref(), self.stage, moved).await??;
         let stats = db.clone();
         let env = Arc::new(Environment {
             db,
@@ -365,6 +370,11 @@ impl Builder {
         });
         tenants::ensure_default(&env).await?;
         self.assemble(&env, &Arc::new(master), &issuer)
+    }
+
+    /// The database that was given.
+    pub(crate) fn database_options(&mut self) -> Option<&mut DbOptions> {
+        self.database.as_mut()
     }
 
     fn check(&self) -> Result<(), BuildError> {

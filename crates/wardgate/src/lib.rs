@@ -48,6 +48,7 @@ mod migrations;
 mod pages;
 mod ports;
 mod router;
+mod upkeep;
 mod web;
 
 pub use authn::{Admin, CurrentPrincipal, CurrentUser, Require, RequireRole, Requirement, Superadmin};
@@ -79,6 +80,7 @@ pub use features::password::{
 };
 pub use features::principals::{Authenticated, Holder};
 pub use features::recovery::Recovery;
+pub use features::restore::{ApiKeysAfter, Ended};
 pub use features::roles::{
     Authority, BuiltinRole, Caller, CustomRole, CustomRoles, Limit, Rights, RoleChange, Roles, Scope,
     UnknownRole,
@@ -118,10 +120,11 @@ pub use ports::{Clock, ManualClock, Rng, SeededRng, SystemClock, SystemRng};
 pub use ports::{Redirection, Returned, UpstreamError, UpstreamIdentity, UpstreamProvider};
 #[cfg(feature = "smtp")]
 pub use ports::{SmtpMailer, SmtpSettings, SmtpTls};
+pub use upkeep::{Restored, UpkeepError};
 pub use wardgate_crypto::MasterKey;
 pub use wardgate_crypto::password::{Password, Scheme};
 pub use wardgate_crypto::{InvalidWebhookKey, WebhookKey};
-pub use wardgate_store::{DatabaseUrl, DbOptions, Durability, StoreError};
+pub use wardgate_store::{DatabaseUrl, DbOptions, Durability, Replace, StoreError, TableRows};
 pub use wardgate_verify::Algorithm;
 pub use web::problem::{PROBLEMS, ProblemRow};
 pub use web::routes::{Access, Endpoint};

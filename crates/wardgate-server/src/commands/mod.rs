@@ -3,11 +3,13 @@
 
 pub(crate) mod api_key;
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod config;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod key;
 pub(crate) mod migrate;
+pub(crate) mod restore;
 pub(crate) mod role;
 pub(crate) mod service_account;
 pub(crate) mod tenant;
@@ -16,7 +18,7 @@ pub(crate) mod user;
 use std::ops::Deref;
 use std::path::Path;
 
-use wardgate::{DatabaseUrl, TenantId, TransferFormat, Wardgate};
+use wardgate::{Builder, DatabaseUrl, TenantId, TransferFormat, Wardgate};
 
 use crate::cli::{Common, FileFormat};
 use crate::config::Mode;
@@ -43,16 +45,7 @@ impl Deref for Opened {
 /// # Errors
 /// No database, no key, or a key that does not open it; a tenant that is not there.
 pub(crate) async fn open(common: &Common) -> Result<Opened, Failure> {
-    let config = wire::settings(common, &[], Mode::Tool)?;
-    let data = DataDir::new(&common.data_dir);
-    if let DatabaseUrl::Sqlite(path) = data.database(&config.database.url)?
-        && !path.exists()
-    {
-        let path = path.display();
-        return Err(Failure::Usage(format!(
-            "there is no database at {path}: give the server's --data-dir, or make one with `wardgate migrate`"
-        )));
-    }
+    existing_database(common)?;
     let gate = open_or_make(common).await?;
     let found = gate.tenants().find_by_slug(&common.tenant).await?;
     let tenant = found.ok_or_else(|| {
@@ -61,14 +54,47 @@ pub(crate) async fn open(common: &Common) -> Result<Opened, Failure> {
     Ok(Opened { gate, tenant: tenant.id })
 }
 
+/// Where the database is that the configuration means.
+///
+/// # Errors
+/// A PostgreSQL address that the driver does not take.
+fn database(common: &Common) -> Result<DatabaseUrl, Failure> {
+    let config = wire::settings(common, &[], Mode::Tool)?;
+    DataDir::new(&common.data_dir).database(&config.database.url)
+}
+
+/// As [`database`], of one that is there.
+///
+/// # Errors
+/// A SQLite file that is not.
+fn existing_database(common: &Common) -> Result<DatabaseUrl, Failure> {
+    let database = database(common)?;
+    match &database {
+        DatabaseUrl::Sqlite(path) if !path.exists() => {
+            let path = path.display();
+            Err(Failure::Usage(format!(
+                "there is no database at {path}: give the server's --data-dir, or make one with `wardgate migrate`"
+            )))
+        }
+        _ => Ok(database),
+    }
+}
+
 /// As [`open`], but a SQLite file that is not there is made.
 ///
 /// # Errors
 /// No key, or one that does not open the database.
 pub(crate) async fn open_or_make(common: &Common) -> Result<Wardgate, Failure> {
+    Ok(builder(common, database(common)?)?.build_tool().await?)
+}
+
+/// What makes a gate for one command on `database`.
+///
+/// # Errors
+/// No key.
+fn builder(common: &Common, database: DatabaseUrl) -> Result<Builder, Failure> {
     let config = wire::settings(common, &[], Mode::Tool)?;
     let data = DataDir::new(&common.data_dir);
-    let database = data.database(&config.database.url)?;
     let key = match wire::master_key(&config)? {
         Some(key) => Some(key),
         None => data.master_key()?,
@@ -83,7 +109,7 @@ pub(crate) async fn open_or_make(common: &Common) -> Result<Wardgate, Failure> {
     // Commands issue no tokens, so what tokens would say does not matter.
     let issuer = config.server.issuer.clone().unwrap_or_else(|| "http://localhost".to_owned());
     let builder = wire::builder(&config, Mode::Tool)?.issuer(issuer).master_key(key);
-    Ok(builder.database(wire::db_options(database, &config.database)).build_tool().await?)
+    Ok(builder.database(wire::db_options(database, &config.database)))
 }
 
 /// What a file of users is: as it was said, or by its name.

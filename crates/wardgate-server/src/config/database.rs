@@ -103,6 +103,12 @@ fn password(url: &str) -> Option<&str> {
     password_of(user)
 }
 
+/// Whether a URL has a password in it.
+pub(crate) fn has_password(url: &str) -> bool {
+    let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
+    password(url).is_some() || parameters.split('&').any(|parameter| parameter.starts_with("password="))
+}
+
 /// The password in `user:password`.
 pub(super) fn password_of(user: &str) -> Option<&str> {
     user.split_once(':').map(|(_, password)| password).filter(|password| !password.is_empty())
@@ -147,6 +153,16 @@ mod tests {
         assert_eq!(file("sqlite:///var/lib/wardgate.db"), PathBuf::from("/var/lib/wardgate.db"));
         for url in ["postgres://u:p@h/d", "postgresql://h:5433/d?sslmode=disable"] {
             assert!(matches!(parse(url), Ok(DatabaseUrl::Postgres(whole)) if whole.expose() == url), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_seen() {
+        for url in ["postgres://u:s3cret@h/d", "postgres://h/d?sslmode=require&password=s3cret"] {
+            assert!(has_password(url), "{url}");
+        }
+        for url in ["postgres://h/d", "postgres://u@h/d?sslmode=require", "sqlite://a.db"] {
+            assert!(!has_password(url), "{url}");
         }
     }
 

@@ -38,7 +38,7 @@ use wardgate::ProviderSettings;
 
 pub(crate) use address::Network;
 pub(crate) use audit::{Audit, Webhook};
-pub(crate) use database::{Database, DatabaseUrl};
+pub(crate) use database::{Database, DatabaseUrl, has_password};
 pub(crate) use describe::schema;
 pub(crate) use environment::of_process;
 pub(crate) use fault::{Fault, report};

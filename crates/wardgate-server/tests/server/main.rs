@@ -8,6 +8,7 @@
 )]
 
 mod audit;
+mod backup;
 mod canary;
 mod commands;
 mod connections;
@@ -17,6 +18,7 @@ mod limits;
 mod machines;
 mod mail;
 mod metrics;
+mod relocate;
 mod stages;
 mod start;
 mod stop;

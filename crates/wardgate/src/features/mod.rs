@@ -48,3 +48,5 @@ pub(crate) mod lifecycle;
 pub(crate) mod setup;
 
 pub(crate) mod transfer;
+
+pub(crate) mod restore;

@@ -8,4 +8,4 @@ mod usage;
 
 pub use model::{ApiKey, ApiKeyChange, ApiKeyView, Period, Quota, RateLimit};
 pub use service::{ApiKeys, NewApiKey};
-pub(crate) use service::{end_all_of, find, forget, purge};
+pub(crate) use service::{end_all_of, find, forget, purge, revoke_every};

@@ -97,6 +97,11 @@ pub(crate) async fn find(tx: &mut Tx, id: ApiKeyId) -> Result<Option<ApiKey>, St
     store::by_id(tx, id).await
 }
 
+/// Revokes every key of the tenant, as an older state of the database is put back; how many.
+pub(crate) async fn revoke_every(tx: &mut Tx, now: Timestamp) -> Result<u64, StoreError> {
+    store::revoke_every(tx, now).await
+}
+
 /// Removes every key of an owner who goes.
 pub(crate) async fn end_all_of(tx: &mut Tx, owner: Subject) -> Result<u64, StoreError> {
     store::delete_all_of(tx, owner).await

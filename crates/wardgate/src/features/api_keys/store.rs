@@ -50,6 +50,8 @@ const REPLACE: Sql = sql!(
 );
 const REVOKE: Sql =
     sql!("UPDATE api_keys SET revoked_at = $3 WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL");
+const REVOKE_EVERY: Sql =
+    sql!("UPDATE api_keys SET revoked_at = $2 WHERE tenant_id = $1 AND revoked_at IS NULL");
 const DELETE_ALL_OF: Sql = sql!("DELETE FROM api_keys WHERE tenant_id = $1 AND owner_id = $2");
 const NOTE_USE: Sql =
     sql!("UPDATE api_keys SET last_used_at = $3, last_used_address = $4 WHERE tenant_id = $1 AND id = $2");
@@ -259,4 +261,9 @@ pub(super) async fn purge(tx: &mut GlobalTx, before: Timestamp, limit: i64) -> R
 /// Removes up to `limit` rows of the tenant, as when it goes; how many.
 pub(super) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
     tx.exec(FORGET, &params![limit]).await
+}
+
+/// Revokes every key of the tenant; how many.
+pub(super) async fn revoke_every(tx: &mut Tx, now: Timestamp) -> Result<u64, StoreError> {
+    tx.exec(REVOKE_EVERY, &params![now]).await
 }

@@ -203,6 +203,9 @@ words!(
         MailGivenUp = "mail.given_up",
         /// A limit was reached; the target is its name.
         RateLimited = "rate_limit.reached",
+        /// An older state of the database was put back, and what may have ended since was ended; the target says what
+        /// became of API keys.
+        DatabaseRestored = "database.restored",
         /// A token was unknown or malformed.
         TokenRefused = "token.refused",
     }

@@ -15,5 +15,5 @@ pub(crate) use accounts::{UpstreamProof, resolve};
 pub use model::{ClientSecret, Preset, ProviderSettings, ProviderView, StoredProvider, UnknownPreset};
 pub use providers::ProviderChange;
 pub use service::Federation;
-pub(crate) use service::{FederationSettings, forget};
+pub(crate) use service::{FederationSettings, end_flows, forget};
 pub(crate) use ways::{Way, superadmin_remains};

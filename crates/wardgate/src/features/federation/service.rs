@@ -94,6 +94,12 @@ pub(crate) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
     store::forget(tx, limit).await
 }
 
+/// Ends up to `limit` sign-ins of the tenant that are under way, as an older state of the database is put back; how
+/// many.
+pub(crate) async fn end_flows(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    store::end_flows(tx, limit).await
+}
+
 impl Federation {
     /// Faulty settings are all named at once.
     pub(crate) fn new(

@@ -185,8 +185,12 @@ pub(super) async fn purge(tx: &mut GlobalTx, now: Timestamp, limit: i64) -> Resu
     tx.exec(PURGE, &params![now, limit]).await
 }
 
+/// Ends up to `limit` of what is under way in the tenant; how many.
+pub(super) async fn end_flows(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
+    tx.exec(FORGET_FLOWS, &params![limit]).await
+}
+
 /// Removes up to `limit` rows of either table of the tenant, as when it goes; how many.
 pub(super) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
-    let flows = tx.exec(FORGET_FLOWS, &params![limit]).await?;
-    Ok(flows + tx.exec(FORGET_PROVIDERS, &params![limit]).await?)
+    Ok(end_flows(tx, limit).await? + tx.exec(FORGET_PROVIDERS, &params![limit]).await?)
 }

@@ -5,4 +5,4 @@ mod service;
 mod store;
 
 pub use model::{InstanceError, Stage};
-pub(crate) use service::claim;
+pub(crate) use service::{Moved, claim, mark_moved, unmark_moved};

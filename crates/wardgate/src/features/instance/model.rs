@@ -34,6 +34,12 @@ pub enum InstanceError {
         "this database was made by --dev and its users and keys are not safe for production: give another database"
     )]
     NotProduction,
+    /// Its rows were moved to another database, which has gone on since.
+    #[error(
+        "this database was moved to {0}, and what was revoked there since is still good here: set database.url to \
+         that one. To go back to this one for good: wardgate restore --in-place, which ends every session"
+    )]
+    Moved(String),
 }
 
 /// Whether a start as `wanted` may use a database marked `found`; one without a mark is nobody's.

@@ -11,5 +11,5 @@ mod verified;
 
 pub use model::{KeyState, KeyView};
 pub use service::Keys;
-pub(crate) use service::{KeySettings, forget, is_open, signing_kid};
+pub(crate) use service::{KeySettings, forget, is_open, retire_every, signing_kid};
 pub(crate) use verified::Verified;

@@ -51,6 +51,12 @@ pub(crate) async fn is_open(tx: &mut Tx, kid: &str) -> Result<bool, StoreError> 
     store::is_open(tx, kid).await
 }
 
+/// Withdraws every key of the tenant, as an older state of the database is put back; how many. Until
+/// [`Keys::maintain`] has made another, nobody can sign in.
+pub(crate) async fn retire_every(tx: &mut Tx, now: Timestamp) -> Result<u64, StoreError> {
+    store::retire_every(tx, now).await
+}
+
 /// Removes some of what is the tenant's, as when it goes; how many rows.
 pub(crate) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
     store::forget(tx, limit).await

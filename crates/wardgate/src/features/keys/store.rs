@@ -27,6 +27,8 @@ const INSERT: Sql = sql!(
 );
 const RETIRE: Sql =
     sql!("UPDATE signing_keys SET retired_at = $3 WHERE tenant_id = $1 AND kid = $2 AND retired_at IS NULL");
+const RETIRE_EVERY: Sql =
+    sql!("UPDATE signing_keys SET retired_at = $2 WHERE tenant_id = $1 AND retired_at IS NULL");
 
 /// A signing key as it lies in the table.
 pub(super) struct KeyRow {
@@ -70,6 +72,11 @@ pub(super) async fn insert(tx: &mut Tx, row: &KeyRow) -> Result<(), StoreError> 
 /// Withdraws the key; `false` if it was not open.
 pub(super) async fn retire(tx: &mut Tx, kid: &str, now: Timestamp) -> Result<bool, StoreError> {
     Ok(tx.exec(RETIRE, &params![kid, now]).await? == 1)
+}
+
+/// Withdraws every key of the tenant; how many.
+pub(super) async fn retire_every(tx: &mut Tx, now: Timestamp) -> Result<u64, StoreError> {
+    tx.exec(RETIRE_EVERY, &params![now]).await
 }
 
 /// Removes up to `limit` rows of the tenant, as when it goes; how many.

@@ -8,4 +8,4 @@ mod store;
 
 pub use model::{ActiveOrg, Invitation, Membership, OrgRole, Organization};
 pub use service::{Organizations, Seat};
-pub(crate) use service::{active, forget, leave_all};
+pub(crate) use service::{active, end_invitations, forget, leave_all};

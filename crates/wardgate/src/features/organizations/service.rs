@@ -43,6 +43,11 @@ pub(crate) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
     store::forget(tx, limit).await
 }
 
+/// Takes back every invitation of the tenant, as an older state of the database is put back; how many.
+pub(crate) async fn end_invitations(tx: &mut Tx) -> Result<u64, StoreError> {
+    store::uninvite_everybody(tx).await
+}
+
 /// Sees to it that no organization is left without an owner when the user goes: the admin or member who has been there
 /// longest takes over, and where there is nobody else the organization goes as well.
 pub(crate) async fn leave_all(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {

@@ -72,6 +72,7 @@ const INVITATION: Sql = sql!(
 );
 const TAKE: Sql = sql!("DELETE FROM invitations WHERE tenant_id = $1 AND digest = $2");
 const UNINVITE: Sql = sql!("DELETE FROM invitations WHERE tenant_id = $1 AND org_id = $2 AND id = $3");
+const UNINVITE_EVERYBODY: Sql = sql!("DELETE FROM invitations WHERE tenant_id = $1");
 const PLACE_BY_ID: Sql =
     sql!("SELECT tenant_id, role FROM invitations WHERE tenant_id = $1 AND org_id = $2 AND id = $3");
 const PLACE_BY_EMAIL: Sql = sql!(
@@ -309,4 +310,9 @@ pub(super) async fn take(tx: &mut Tx, digest: Digest) -> Result<bool, StoreError
 /// Says whether this call did it.
 pub(super) async fn uninvite(tx: &mut Tx, org: OrgId, id: InvitationId) -> Result<bool, StoreError> {
     Ok(tx.exec(UNINVITE, &params![org, id]).await? == 1)
+}
+
+/// Takes back every invitation of the tenant; how many.
+pub(super) async fn uninvite_everybody(tx: &mut Tx) -> Result<u64, StoreError> {
+    tx.exec(UNINVITE_EVERYBODY, &params![]).await
 }

@@ -25,6 +25,8 @@ pub(crate) enum EndReason {
     RightsRose,
     /// Its owner opened more browser sessions than one may have.
     TooMany,
+    /// An older state of the database was put back (S-144).
+    Restored,
 }
 
 impl EndReason {
@@ -38,6 +40,7 @@ impl EndReason {
             Self::AddressProven => "address_proven",
             Self::RightsRose => "rights_rose",
             Self::TooMany => "too_many",
+            Self::Restored => "restored",
         }
     }
 }

@@ -122,6 +122,11 @@ pub(crate) async fn end_all_of(
     store::end_all_of(tx, user, now, reason.as_str(), keep).await
 }
 
+/// Ends every session of the tenant, as an older state of the database is put back; how many.
+pub(crate) async fn end_every(tx: &mut Tx, now: Timestamp) -> Result<u64, StoreError> {
+    store::end_every(tx, now, EndReason::Restored.as_str()).await
+}
+
 /// Ends the user's browser sessions, whose cookie is their whole credential; tokens go on.
 pub(crate) async fn end_browser_sessions_of(
     tx: &mut Tx,

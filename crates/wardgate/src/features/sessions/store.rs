@@ -55,6 +55,8 @@ const END_ALL_OF: Sql = sql!(
     "UPDATE sessions SET ended_at = $3, end_reason = $4 \
      WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL AND id <> $5"
 );
+const END_EVERY: Sql =
+    sql!("UPDATE sessions SET ended_at = $2, end_reason = $3 WHERE tenant_id = $1 AND ended_at IS NULL");
 const END_BROWSER_SESSIONS_OF: Sql = sql!(
     "UPDATE sessions SET ended_at = $3, end_reason = $4 \
      WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL AND cookie_digest IS NOT NULL"
@@ -210,4 +212,9 @@ pub(super) async fn purge(tx: &mut GlobalTx, before: Timestamp, limit: i64) -> R
 /// Removes up to `limit` rows of the tenant, as when it goes, with their refresh tokens; how many.
 pub(super) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
     tx.exec(FORGET, &params![limit]).await
+}
+
+/// Ends every session of the tenant that has not ended; how many.
+pub(super) async fn end_every(tx: &mut Tx, now: Timestamp, reason: &str) -> Result<u64, StoreError> {
+    tx.exec(END_EVERY, &params![now, reason]).await
 }

@@ -5,3 +5,4 @@ mod service;
 mod store;
 
 pub use service::Setup;
+pub(crate) use service::end_link;

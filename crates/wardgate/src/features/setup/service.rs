@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wardgate_crypto::{Digest, OpaqueToken};
-use wardgate_store::Tx;
+use wardgate_store::{StoreError, Tx};
 use zeroize::Zeroizing;
 
 use super::store;
@@ -37,6 +37,11 @@ struct Redemption {
     account: PreparedAccount,
     now: Timestamp,
     completed: Entry,
+}
+
+/// Ends the link, as an older state of the database is put back; how many there were.
+pub(crate) async fn end_link(tx: &mut Tx) -> Result<u64, StoreError> {
+    store::clear(tx).await
 }
 
 impl Setup {

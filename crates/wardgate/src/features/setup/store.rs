@@ -23,6 +23,7 @@ pub(super) async fn take(tx: &mut Tx, digest: Digest, now: Timestamp) -> Result<
     Ok(tx.exec(TAKE, &params![StoredDigest(digest), now]).await? == 1)
 }
 
-pub(super) async fn clear(tx: &mut Tx) -> Result<(), StoreError> {
-    tx.exec(CLEAR, &params![]).await.map(drop)
+/// Removes the link, if there is one; how many.
+pub(super) async fn clear(tx: &mut Tx) -> Result<u64, StoreError> {
+    tx.exec(CLEAR, &params![]).await
 }
