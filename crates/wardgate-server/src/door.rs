@@ -152,7 +152,7 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Door {
             stream.set_nodelay(true)?;
             let timer = Box::pin(sleep(guest.house.patience));
             let served = Served { guest: Arc::clone(&guest), service };
-            Ok((Seated { stream, guest, asked_to_leave, timer }, served))
+            Ok((Seated { stream, guest, asked_to_leave, timer, ended: false }, served))
         })
     }
 }
@@ -182,6 +182,8 @@ pub(crate) struct Seated {
     asked_to_leave: oneshot::Receiver<()>,
     /// Rings when nothing may have been asked for long enough; who was answered since sets it anew.
     timer: Pin<Box<Sleep>>,
+    /// Whether it was told to end.
+    ended: bool,
 }
 
 impl Drop for Seated {
@@ -193,9 +195,19 @@ impl Drop for Seated {
 }
 
 impl Seated {
-    /// Ready when the connection is to end. Looked at whenever more is to be read, which is so while nothing is asked.
+    /// What came of reading or writing, or the end of the connection where that would have to wait. While an answer
+    /// waits to be taken nothing is read, so that a client that takes none would else stay for as long as it likes.
+    fn unless_ended<T>(&mut self, cx: &mut Context<'_>, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match done {
+            Poll::Pending if self.poll_end(cx).is_ready() => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            done => done,
+        }
+    }
+
+    /// Ready when the connection is to end.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if Pin::new(&mut self.asked_to_leave).poll(cx).is_ready() {
+        if self.ended || Pin::new(&mut self.asked_to_leave).poll(cx).is_ready() {
+            self.ended = true;
             return Poll::Ready(());
         }
         while self.timer.as_mut().poll(cx).is_ready() {
@@ -227,11 +239,13 @@ impl AsyncRead for Seated {
 
 impl AsyncWrite for Seated {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.unless_ended(cx, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.unless_ended(cx, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -247,7 +261,8 @@ impl AsyncWrite for Seated {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.unless_ended(cx, written)
     }
 }
 
@@ -353,7 +368,8 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let server = axum_server::from_tcp(listener).unwrap().acceptor(Door::new(8, PATIENCE, false));
-        let app = Router::new().route("/", get(|| async { "ok" }));
+        let long = get(|| async { "x".repeat(1 << 16) });
+        let app = Router::new().route("/", get(|| async { "ok" })).route("/long", long);
         tokio::spawn(server.serve(app.into_make_service()));
         TcpStream::connect(address).await.unwrap()
     }
@@ -379,6 +395,15 @@ mod tests {
             let time = time_to_end(&mut stream, answer).await;
             assert!((PATIENCE..PATIENCE + second).contains(&time), "{time:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_takes_no_answer_is_shown_out_too() {
+        let mut stream = connect().await;
+        let asks = b"GET /long HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1 << 10);
+        // More than the connection holds, so that the next answer waits for room.
+        let asking = async { while stream.write_all(&asks).await.is_ok() {} };
+        tokio::time::timeout(PATIENCE * 10, asking).await.expect("the connection ends");
     }
 
     #[tokio::test(start_paused = true)]

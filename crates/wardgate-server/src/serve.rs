@@ -166,6 +166,8 @@ impl Start {
     async fn serve(self) -> Result<(), Failure> {
         let signals = Signals::listen()?;
         let production = self.mode == Mode::Production;
+        // A service that is told to reload, where there is nothing to, must not end of it.
+        let _reload = production.then(|| signal(SignalKind::hangup())).transpose()?;
         let tls = self.config.server.tls.clone().map(|files| Watch::new(files, production)).transpose()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let origin = format!("{scheme}://{}", self.address);

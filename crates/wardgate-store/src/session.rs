@@ -140,6 +140,15 @@ impl Session {
         self.remember(locked)
     }
 
+    pub(crate) async fn take_time(&mut self) -> Result<(), StoreError> {
+        self.may_run(true)?;
+        let taken = match &mut self.conn {
+            Conn::Sqlite(_) => Ok(()),
+            Conn::Postgres(lease) => lease.batch("SET LOCAL statement_timeout = 0").await,
+        };
+        self.remember(taken)
+    }
+
     fn may_run(&self, needs_transaction: bool) -> Result<(), StoreError> {
         match &self.failed {
             Some(failed) => Err(failed.clone()),

@@ -136,6 +136,14 @@ impl GlobalTx {
         self.inner.session.exec(&Statement::above_tenants(sql, params)).await
     }
 
+    /// Lets its statements take as long as they need: for what goes through whole tables while nobody is served.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn take_time(&mut self) -> Result<(), StoreError> {
+        self.inner.session.take_time().await
+    }
+
     /// As [`Tx::lock`], with a name that is one for all tenants.
     ///
     /// # Errors

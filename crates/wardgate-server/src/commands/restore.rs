@@ -97,6 +97,7 @@ fn tell(out: &mut impl Write, ended: &Ended, api_keys: ApiKeysAfter) -> io::Resu
     }
     writeln!(
         out,
-        "Passwords, roles and who is disabled are as they were in the backup: look through what changed since."
+        "Passwords, roles, who is disabled, tenants, providers and links to them are as they were in the backup: \
+         look through what changed since."
     )
 }

@@ -387,3 +387,35 @@ fn postgresql_is_sent_to_its_own_tools() {
     }
     assert_eq!(names(folder.path()), [""; 0]);
 }
+
+#[test]
+fn the_database_itself_is_no_place_for_its_backup() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("data");
+    let server = start(&folder);
+    let (database, other) = (folder.join("wardgate.db"), scratch.path().join("other name.db"));
+    std::os::unix::fs::symlink(&database, &other).unwrap();
+    for place in [&database, &folder.join("wardgate.db-wal"), &other] {
+        let refused = stderr(&run(&folder, &["backup", place.to_str().unwrap(), "--force"]));
+        assert!(refused.contains("is the database itself"), "{refused}");
+    }
+    server.register("ada@example.com");
+    stop(server);
+    assert_eq!(json_of(&folder, &["user", "list"])[0]["email"], "ada@example.com");
+}
+
+#[test]
+fn a_database_that_another_program_has_open_stays() {
+    let (scratch, backup) = backed_up();
+    let folder = scratch.path().join("data");
+    let other = rusqlite::Connection::open(folder.join("wardgate.db")).unwrap();
+    other.query_row("SELECT count(*) FROM users", (), |row| row.get::<_, i64>(0)).unwrap();
+    let before = fs::read(folder.join("wardgate.db")).unwrap();
+    let refused = stderr(&restore(&folder, &backup, &["--force"]));
+    assert!(refused.contains("another program has") && refused.contains("end it first"), "{refused}");
+    assert!(!names(&folder).iter().any(|name| name.contains("restore") || name.contains("part")));
+    assert_eq!(fs::read(folder.join("wardgate.db")).unwrap(), before);
+    drop(other);
+    stdout(&restore(&folder, &backup, &["--force"]));
+    assert!(names(&folder).contains(&"wardgate.db.before-restore-1".to_owned()));
+}

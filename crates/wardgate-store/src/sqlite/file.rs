@@ -8,7 +8,7 @@ use std::{
 };
 
 use rusqlite::{
-    Connection, OpenFlags,
+    Connection, ErrorCode, OpenFlags,
     backup::{Backup, StepResult},
 };
 
@@ -16,7 +16,7 @@ use super::{
     connect::{self, Role},
     error::store_error,
 };
-use crate::{Durability, StoreError};
+use crate::StoreError;
 
 /// Pages between two signs of progress.
 const STEP: i32 = 1024;
@@ -41,7 +41,8 @@ pub enum Replace {
 /// pages done, and how many there are.
 ///
 /// # Errors
-/// [`StoreError::Refused`] for a file that is there already; [`StoreError::Unavailable`] with the reason.
+/// [`StoreError::Refused`] for a file that is there already, for the database itself, and for one that is damaged;
+/// [`StoreError::Unavailable`] with the reason.
 pub fn back_up(
     from: &Path,
     to: &Path,
@@ -51,9 +52,17 @@ pub fn back_up(
     if replace == Replace::No && exists(to) {
         return Err(there_already(to));
     }
+    // Whoever has the database open would go on writing to a file that nobody finds any more.
+    for part in [from.to_owned(), with_suffix(from, LOG), with_suffix(from, INDEX)] {
+        if is_same(&part, to) {
+            return Err(StoreError::Refused(format!("{} is the database itself", to.display())));
+        }
+    }
     let staged = Staged::beside(to)?;
     copy_pages(from, staged.path(), &mut progress)?;
     close_up(staged.path())?;
+    // Better found out now than at the restore.
+    check_integrity(staged.path())?;
     let size = fs::metadata(staged.path()).map_err(about(to))?.len();
     staged.place(to, replace)?;
     Ok(size)
@@ -193,29 +202,44 @@ impl Staged {
             self.placed = true;
         } else {
             // Unlike a rename, this fails where somebody was first. The other name goes with `self`.
-            fs::hard_link(&self.path, to).map_err(|error| match error.kind() {
-                io::ErrorKind::AlreadyExists => there_already(to),
-                _ => about(to)(error),
-            })?;
+            match fs::hard_link(&self.path, to) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(there_already(to)),
+                // A file system without links: the name is taken first, and then given the content.
+                Err(_) => {
+                    private_new().open(to).map_err(|error| match error.kind() {
+                        io::ErrorKind::AlreadyExists => there_already(to),
+                        _ => about(to)(error),
+                    })?;
+                    fs::rename(&self.path, to).map_err(about(to))?;
+                    self.placed = true;
+                }
+            }
         }
         sync_folder(to)
     }
 
-    /// Puts it, a database that nobody has open, in the place of the database at `to`, which nobody has open either.
-    /// One that was there is kept beside it, with its log, under the name that is returned.
+    /// Puts it, a database that nobody has open, in the place of the database at `to`. One that was there is kept beside
+    /// it under the name that is returned; whatever fails, and whenever the power goes, one of the two has its place.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] for one that is there, unless it may be replaced.
+    /// [`StoreError::Refused`] for one that is there, unless it may be replaced, and for one that somebody has open.
     pub fn put_in_place(mut self, to: &Path, replace: Replace) -> Result<Option<PathBuf>, StoreError> {
         if fs::metadata(with_suffix(&self.path, LOG)).is_ok_and(|log| log.len() > 0) {
             return Err(StoreError::internal("the new database is still open"));
         }
-        let old = set_aside(to, replace)?;
+        refuse_existing(to, replace)?;
         File::open(&self.path).and_then(|file| file.sync_all()).map_err(about(&self.path))?;
-        fs::rename(&self.path, to).map_err(about(to))?;
+        let old = Aside::keep(to)?;
+        if let Err(error) = fs::rename(&self.path, to) {
+            return Err(match old {
+                Some(old) => old.put_back(to, &error),
+                None => about(to)(error),
+            });
+        }
         self.placed = true;
         sync_folder(to)?;
-        Ok(old)
+        Ok(old.map(|old| old.name))
     }
 }
 
@@ -242,26 +266,86 @@ pub fn refuse_existing(place: &Path, replace: Replace) -> Result<(), StoreError>
     Ok(())
 }
 
-fn set_aside(place: &Path, replace: Replace) -> Result<Option<PathBuf>, StoreError> {
-    refuse_existing(place, replace)?;
-    let log = with_suffix(place, LOG);
-    if !exists(place) && !exists(&log) {
-        return Ok(None);
-    }
-    // One file is easier to keep than two; a database that is damaged keeps its log.
-    let _ = connect::checkpoint(place, Durability::Full);
-    let names = (1_u32..).map(|number| with_suffix(place, &format!(".before-restore-{number}")));
-    let free = names.into_iter().find(|name| !exists(name) && !exists(&with_suffix(name, LOG)));
-    let old = free.ok_or_else(|| there_already(place))?;
-    // The log first: one that stayed would be read into the new database.
-    for (from, to) in [(&log, with_suffix(&old, LOG)), (&place.to_owned(), old.clone())] {
-        if exists(from) {
-            fs::rename(from, &to).map_err(about(&to))?;
+/// A database that another is about to replace, under a second name.
+struct Aside {
+    name: PathBuf,
+    /// What was moved there, from where; a database that was linked still has its place.
+    moved: Vec<(PathBuf, PathBuf)>,
+}
+
+impl Aside {
+    fn keep(place: &Path) -> Result<Option<Self>, StoreError> {
+        let log = with_suffix(place, LOG);
+        if !exists(place) && !exists(&log) {
+            return Ok(None);
         }
+        take_log_in(place)?;
+        let names = (1_u32..).map(|number| with_suffix(place, &format!(".before-restore-{number}")));
+        let free = names.into_iter().find(|name| !exists(name) && !exists(&with_suffix(name, LOG)));
+        let name = free.ok_or_else(|| there_already(place))?;
+        let mut kept = Self { name, moved: Vec::new() };
+        if !exists(&log) && fs::hard_link(place, &kept.name).is_ok() {
+            sync_folder(place)?;
+            return Ok(Some(kept));
+        }
+        // The log first: one that stayed would be read into the new database.
+        for (from, to) in [(log, with_suffix(&kept.name, LOG)), (place.to_owned(), kept.name.clone())] {
+            if exists(&from) {
+                match fs::rename(&from, &to) {
+                    Ok(()) => kept.moved.push((from, to)),
+                    Err(error) => return Err(kept.put_back(place, &error)),
+                }
+            }
+        }
+        let _ = fs::remove_file(with_suffix(place, INDEX));
+        sync_folder(place)?;
+        Ok(Some(kept))
     }
-    let _ = fs::remove_file(with_suffix(place, INDEX));
-    sync_folder(place)?;
-    Ok(Some(old))
+
+    /// Undoes it after `error`, and says what is where if that fails too.
+    fn put_back(self, place: &Path, error: &io::Error) -> StoreError {
+        if self.moved.is_empty() {
+            // It has its place; the second name is not needed.
+            let _ = fs::remove_file(&self.name);
+        }
+        for (from, to) in self.moved.iter().rev() {
+            if fs::rename(to, from).is_err() {
+                return StoreError::unavailable(format!(
+                    "{}: {error}; the database that was there is now {}",
+                    place.display(),
+                    self.name.display()
+                ));
+            }
+        }
+        StoreError::unavailable(format!("{}: {error}", place.display()))
+    }
+}
+
+/// Takes the log into the file, so that there is one file to keep. A database that is damaged keeps its log.
+fn take_log_in(place: &Path) -> Result<(), StoreError> {
+    let Ok(conn) = plain(place) else { return Ok(()) };
+    match conn.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(())) {
+        Err(rusqlite::Error::SqliteFailure(error, _))
+            if matches!(error.code, ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) =>
+        {
+            Err(StoreError::Refused(format!("another program has {} open: end it first", place.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether both are names of one file.
+fn is_same(a: &Path, b: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let file = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+        file(a).is_some_and(|one| Some(one) == file(b))
+    }
+    #[cfg(not(unix))]
+    {
+        fs::canonicalize(a).is_ok_and(|one| fs::canonicalize(b).is_ok_and(|other| one == other))
+    }
 }
 
 fn there_already(path: &Path) -> StoreError {

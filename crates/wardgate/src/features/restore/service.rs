@@ -50,6 +50,7 @@ pub(crate) async fn end_all(
 async fn end(tx: &mut GlobalTx, restored: &Restored) -> Result<Ended, StoreError> {
     const ALL: i64 = i64::MAX;
     let mut ended = Ended::default();
+    tx.take_time().await?;
     instance::unmark_moved(tx).await?;
     for (tenant, entry) in &restored.tenants {
         let tx = tx.within((*tenant).into());
