@@ -1,6 +1,6 @@
 //! How fast, how small: ratios against a floor measured in the same run, on loopback, with one client.
 //!
-//! `cargo bench -p wardgate-server --bench load` takes about two minutes and prints a table in Markdown.
+//! `cargo bench --profile dist -p wardgate-server --bench load` takes about five minutes and prints a table in Markdown.
 //! The floor is a bare axum handler that verifies the same token, with the same runtime, in a process of its own.
 //!
 //! `cargo bench -p wardgate-server --bench load -- timing` measures whether time tells who has an account.
