@@ -204,14 +204,14 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         database = None
         if maintenance:
-            psql(maintenance, "DROP DATABASE IF EXISTS wardgate_scale")
+            psql(maintenance, "DROP DATABASE IF EXISTS wardgate_scale WITH (FORCE)")
             psql(maintenance, "CREATE DATABASE wardgate_scale")
             parts = urllib.parse.urlsplit(maintenance)
             database = parts._replace(path="/wardgate_scale").geturl()
         server = Server(binary, folder, database)
         with server:
-            server.ask("POST", "/auth/register", {"email": "ada@example.com", "password": PASSWORD})
-            server.command("user", "create", "--email", "root@example.com", "--role", "superadmin", "--password-stdin", stdin=PASSWORD)
+            for email, role in (("ada@example.com", "user"), ("root@example.com", "superadmin")):
+                server.command("user", "create", "--email", email, "--role", role, "--password-stdin", stdin=PASSWORD)
             few, empty = of_tenants(server, 0, 10), of_rows(server)
         with server:
             many = of_tenants(server, 10, TENANTS)
@@ -221,7 +221,7 @@ def main():
             full = of_rows(server)
         table("rows", empty, full, ("empty", f"{ROWS:,} users"))
         if maintenance:
-            psql(maintenance, "DROP DATABASE wardgate_scale")
+            psql(maintenance, "DROP DATABASE wardgate_scale WITH (FORCE)")
 
 
 if __name__ == "__main__":
