@@ -7,7 +7,7 @@
 //! |---|---|
 //! | hand out a secret that is stored as a digest only | [`OpaqueToken`], [`Digest`] |
 //! | the same for an API key, whose text names its id | [`ApiKeyText`] |
-//! | keep a secret in the database | [`MasterKey::seal`], [`MasterKey::open`] |
+//! | keep a secret in the database | [`Keyring::seal`], [`Keyring::open`] |
 //! | authenticate a value of our own | [`MasterKey::derive`], [`SubKey::hmac`] |
 //! | sign an access token | [`SigningKey`], [`jwt::encode`] |
 //! | prove to another provider which client we are | [`ClientSecretKey`] |
@@ -20,6 +20,7 @@ mod digest;
 mod error;
 pub mod jwt;
 mod keypair;
+mod keyring;
 mod master_key;
 mod opaque;
 pub mod password;
@@ -32,7 +33,8 @@ pub use client_secret::ClientSecretKey;
 pub use digest::Digest;
 pub use error::{SigningError, SigningKeyError};
 pub use keypair::SigningKey;
-pub use master_key::{MasterKey, MasterKeyError, SubKey};
+pub use keyring::Keyring;
+pub use master_key::{MasterKey, MasterKeyError, MasterKeyId, SubKey};
 pub use opaque::OpaqueToken;
 pub use rng::{Rng, SeededRng, SystemRng};
 pub use seal::SealError;

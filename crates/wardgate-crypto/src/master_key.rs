@@ -27,7 +27,15 @@ const ANY_PADDING: GeneralPurpose = GeneralPurpose::new(
 ///
 /// It never encrypts anything itself: each purpose has its own key, derived with HKDF-SHA-256 (RFC 5869).
 #[derive(Clone)]
-pub struct MasterKey(Zeroizing<[u8; 32]>);
+pub struct MasterKey {
+    bytes: Zeroizing<[u8; 32]>,
+    id: MasterKeyId,
+}
+
+/// A name for a master key, derived from it, from which nothing about the key can be learnt. Whatever is sealed says
+/// by it which key opens it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct MasterKeyId([u8; MasterKeyId::BYTES]);
 
 /// Why a text is no master key. The text itself is never repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +54,13 @@ pub enum MasterKeyError {
 impl MasterKey {
     /// Draws a new key.
     pub fn generate(rng: &dyn Rng) -> Self {
-        Self(Zeroizing::new(rng::array(rng)))
+        Self::of(Zeroizing::new(rng::array(rng)))
+    }
+
+    fn of(bytes: Zeroizing<[u8; 32]>) -> Self {
+        let mut id = [0; MasterKeyId::BYTES];
+        id.copy_from_slice(&derive_from(&bytes, "id", "").hmac(&[])[..MasterKeyId::BYTES]);
+        Self { bytes, id: MasterKeyId(id) }
     }
 
     /// Reads a key from base64 (either alphabet, with or without padding) or 64 hexadecimal digits; white space
@@ -64,12 +78,12 @@ impl MasterKey {
         let bytes = decode(text)?;
         let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| MasterKeyError::Length)?;
         let key = Zeroizing::new(key);
-        if looks_typed(&key) { Err(MasterKeyError::Placeholder) } else { Ok(Self(key)) }
+        if looks_typed(&key) { Err(MasterKeyError::Placeholder) } else { Ok(Self::of(key)) }
     }
 
     /// The key in padded base64, for the file it is kept in.
     pub fn to_base64(&self) -> Zeroizing<String> {
-        Zeroizing::new(STANDARD.encode(self.0.as_slice()))
+        Zeroizing::new(STANDARD.encode(self.bytes.as_slice()))
     }
 
     /// The key for one purpose.
@@ -81,15 +95,43 @@ impl MasterKey {
 
     /// `domain` keeps keys that encrypt apart from keys that authenticate, should both use one purpose.
     pub(crate) fn derive_in(&self, domain: &str, purpose: &str) -> SubKey {
-        let info = [b"wardgate/1/".as_slice(), domain.as_bytes(), b"/", purpose.as_bytes()];
-        SubKey(Zeroizing::new(hkdf_sha256(b"wardgate", self.0.as_slice(), &info)))
+        derive_from(&self.bytes, domain, purpose)
     }
 
-    /// A name for the key: 16 hexadecimal digits, derived, from which nothing about the key can be learnt.
-    pub fn id(&self) -> String {
-        let name = self.derive_in("id", "").hmac(&[]);
-        name[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    /// What it is called.
+    pub fn id(&self) -> MasterKeyId {
+        self.id
     }
+}
+
+impl MasterKeyId {
+    pub(crate) const BYTES: usize = 8;
+
+    pub(crate) fn as_bytes(&self) -> &[u8; Self::BYTES] {
+        &self.0
+    }
+
+    pub(crate) fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+        Self(bytes)
+    }
+}
+
+/// 16 hexadecimal digits.
+impl fmt::Display for MasterKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for MasterKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+fn derive_from(master: &[u8; 32], domain: &str, purpose: &str) -> SubKey {
+    let info = [b"wardgate/1/".as_slice(), domain.as_bytes(), b"/", purpose.as_bytes()];
+    SubKey(Zeroizing::new(hkdf_sha256(b"wardgate", master, &info)))
 }
 
 fn decode(text: &str) -> Result<Zeroizing<Vec<u8>>, MasterKeyError> {
@@ -133,7 +175,7 @@ fn hkdf_sha256(salt: &[u8], secret: &[u8], info: &[&[u8]]) -> [u8; 32] {
 
 impl fmt::Debug for MasterKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MasterKey({})", self.id())
+        write!(f, "MasterKey({})", self.id)
     }
 }
 
@@ -158,6 +200,10 @@ impl SubKey {
 
     pub(crate) fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    pub(crate) fn from_bytes(bytes: Zeroizing<[u8; 32]>) -> Self {
+        Self(bytes)
     }
 }
 
@@ -186,13 +232,13 @@ mod tests {
             let key = MasterKey::generate(&SystemRng);
             let base64 = key.to_base64();
             let url = base64.replace('+', "-").replace('/', "_");
-            let hex: String = key.0.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex: String = key.bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             let unpadded = base64.trim_end_matches('=');
             let forms =
                 [base64.as_str(), unpadded, &url, url.trim_end_matches('='), &hex, &hex.to_uppercase()];
             for form in forms {
                 let read = MasterKey::from_base64(&format!(" {form}\r\n")).unwrap();
-                assert_eq!(*read.0, *key.0, "{form}");
+                assert_eq!(*read.bytes, *key.bytes, "{form}");
             }
         }
     }
@@ -282,8 +328,9 @@ mod tests {
 
     #[test]
     fn the_id_is_stable_and_debug_shows_nothing_else() {
-        let id = key(1).id();
-        assert_eq!((id.len(), id == key(1).id(), id == key(2).id()), (16, true, false));
+        assert_eq!((key(1).id() == key(1).id(), key(1).id() == key(2).id()), (true, false));
+        let id = key(1).id().to_string();
+        assert_eq!(id.len(), 16);
         assert!(id.bytes().all(|byte| byte.is_ascii_hexdigit()));
         assert_eq!(format!("{:?}", key(1)), format!("MasterKey({id})"));
         assert_eq!(format!("{:?}", key(1).derive("a")), "SubKey(..)");

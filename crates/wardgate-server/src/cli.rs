@@ -464,6 +464,8 @@ pub(crate) enum Key {
     List,
     /// Publish a new key, which takes over in an hour; tokens stay good
     Rotate,
+    /// Seal the database anew under the master key of the configuration, so that the one before is needed no more
+    RotateMaster,
     /// Withdraw a key that may be in wrong hands; outlived keys retire by themselves
     Retire {
         /// The key's id, as `key list` shows it

@@ -43,10 +43,22 @@ pub(crate) fn settings(common: &Common, flags: &[Flag], mode: Mode) -> Result<Co
 /// # Errors
 /// The library refuses some keys that the configuration lets pass outside production, such as placeholders.
 pub(crate) fn master_key(config: &Config) -> Result<Option<MasterKey>, Failure> {
-    let Some(bytes) = &config.server.master_key else { return Ok(None) };
-    let text = Zeroizing::new(STANDARD.encode(bytes.expose()));
-    let key = MasterKey::from_base64(&text);
-    key.map(Some).map_err(|error| Failure::Usage(format!("server.master_key: {error}")))
+    let key = config.server.master_key.as_ref().map(|bytes| read_key("server.master_key", bytes.expose()));
+    key.transpose()
+}
+
+fn read_key(setting: &str, bytes: &[u8]) -> Result<MasterKey, Failure> {
+    let text = Zeroizing::new(STANDARD.encode(bytes));
+    MasterKey::from_base64(&text).map_err(|error| Failure::Usage(format!("{setting}: {error}")))
+}
+
+/// The master keys from before.
+///
+/// # Errors
+/// As [`master_key`].
+fn previous_master_keys(config: &Config) -> Result<Vec<MasterKey>, Failure> {
+    let keys = config.server.previous_master_keys.iter();
+    keys.map(|bytes| read_key("server.previous_master_key_files", bytes.expose())).collect()
 }
 
 /// How the database is opened.
@@ -58,7 +70,7 @@ pub(crate) fn db_options(url: DatabaseUrl, settings: &Database) -> DbOptions {
 /// A builder with every setting but issuer, database and master key, which depend on the start.
 ///
 /// # Errors
-/// A breach list that cannot be read.
+/// A breach list that cannot be read; a master key from before that the library refuses.
 pub(crate) fn builder(config: &Config, mode: Mode) -> Result<Builder, Failure> {
     let (password, tokens) = (&config.password, &config.tokens);
     let builder = Wardgate::builder()
@@ -78,7 +90,8 @@ pub(crate) fn builder(config: &Config, mode: Mode) -> Result<Builder, Failure> {
         .internal_hosts(config.server.internal_hosts.clone())
         .browser_sessions(browser_sessions(&config.session))
         .web(web(config, mode))
-        .stage(stage(mode));
+        .stage(stage(mode))
+        .previous_master_keys(previous_master_keys(config)?);
     let builder = if config.pages.enabled { builder.pages(config.pages.branding.clone()) } else { builder };
     let builder = match (&config.redis.url, mode) {
         // A command lets nobody in, so it has nothing to count.

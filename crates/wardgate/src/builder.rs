@@ -4,8 +4,8 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use wardgate_crypto::MasterKey;
 use wardgate_crypto::password::Scheme;
+use wardgate_crypto::{Keyring, MasterKey};
 use wardgate_store::{Db, DbOptions, StoreError};
 use wardgate_verify::Algorithm;
 use zeroize::Zeroizing;
@@ -15,7 +15,7 @@ use crate::features::api_keys::ApiKeys;
 use crate::features::audit::{Audit, AuditSettings, EventSink};
 use crate::features::federation::{Federation, FederationSettings, ProviderSettings, ProviderView};
 use crate::features::identities::Identities;
-use crate::features::instance::{self, InstanceError, Moved, Stage};
+use crate::features::instance::{self, InstanceError, KeyUse, LastingKeys, Moved, Stage};
 use crate::features::keys::{KeySettings, Keys};
 use crate::features::lifecycle::Lifecycle;
 use crate::features::limits::{Limits, RateLimits};
@@ -82,6 +82,7 @@ pub struct Builder {
     audience: Option<String>,
     database: Option<DbOptions>,
     master_key: Option<MasterKey>,
+    previous_master_keys: Vec<MasterKey>,
     stage: Option<Stage>,
     algorithm: Algorithm,
     hs256_secret: Option<Zeroizing<Vec<u8>>>,
@@ -122,6 +123,7 @@ impl Default for Builder {
             audience: None,
             database: None,
             master_key: None,
+            previous_master_keys: Vec::new(),
             stage: Some(Stage::Production),
             algorithm: Algorithm::EdDsa,
             hs256_secret: None,
@@ -190,7 +192,7 @@ impl Builder {
         self
     }
 
-    /// The key that seals signing keys. Required; losing it loses them.
+    /// The key that seals what the database must not give away. Required; losing it loses the signing keys.
     #[must_use]
     pub fn master_key(mut self, master_key: MasterKey) -> Self {
         self.master_key = Some(master_key);
@@ -275,6 +277,9 @@ impl Builder {
         /// Hosts that requests to providers may reach wherever they lie, and over plain HTTP too; without them only the
         /// public network's, over HTTPS.
         internal_hosts: Vec<String>,
+        /// Master keys that things may still be sealed under. The database stays under the one it is under until
+        /// [`Wardgate::begin_master_key`] and [`Wardgate::reseal`].
+        previous_master_keys: Vec<MasterKey>,
         /// What the database must be made for; `None` takes either, as the command line does.
         stage: Option<Stage>,
         /// What access tokens are signed with; EdDSA by default.
@@ -360,7 +365,8 @@ impl Builder {
         };
         let db = Db::open(database).await?;
         db.migrate(MIGRATIONS).await?;
-        instance::claim(&db, &master, self.rng.as_ref(), self.stage, moved).await??;
+        let keyring = Arc::new(Keyring::new(master, std::mem::take(&mut self.previous_master_keys)));
+        let lasting = instance::claim(&db, &keyring, self.rng.as_ref(), self.stage, moved).await??;
         let stats = db.clone();
         let env = Arc::new(Environment {
             db,
@@ -369,7 +375,7 @@ impl Builder {
             meter: Arc::new(Meter::new(move || stats.stats())),
         });
         tenants::ensure_default(&env).await?;
-        self.assemble(&env, &Arc::new(master), &issuer)
+        self.assemble(&env, &keyring, &lasting, &issuer)
     }
 
     /// The database that was given.
@@ -441,20 +447,21 @@ impl Builder {
     fn assemble(
         mut self,
         env: &Arc<Environment>,
-        master: &Arc<MasterKey>,
+        master: &Arc<Keyring>,
+        lasting: &LastingKeys,
         issuer: &str,
     ) -> Result<Wardgate, BuildError> {
         let pool = Arc::new(HashPool::start(self.hashing, Arc::clone(&env.clock), Arc::clone(&env.meter))?);
         let audit_settings =
             AuditSettings { retention: self.audit_retention, sinks: std::mem::take(&mut self.audit_sinks) };
-        let audit = Arc::new(Audit::new(Arc::clone(env), master, audit_settings));
+        let audit = Arc::new(Audit::new(Arc::clone(env), lasting, audit_settings));
         let limits = Arc::new(Limits::new(
             Arc::clone(env),
             Arc::clone(&audit),
             self.rate_limits.clone(),
             self.ephemeral(env)?,
             self.nodes,
-            master.derive("wardgate rate limits"),
+            lasting.get(KeyUse::RateLimits),
         ));
         let outbox = Arc::new(Outbox::new(
             Arc::clone(env),
@@ -466,7 +473,7 @@ impl Builder {
         let links = Arc::new(Links::new(
             Arc::clone(env),
             Arc::clone(&outbox),
-            master.derive("wardgate mailed links"),
+            lasting.get(KeyUse::MailedLinks),
             self.link_urls,
         ));
         let key_settings = KeySettings {
@@ -483,7 +490,7 @@ impl Builder {
             refresh_max_ttl: self.refresh_max_ttl,
             refresh_grace: self.refresh_grace,
         };
-        let successor_key = master.derive("wardgate refresh successors");
+        let successor_key = lasting.get(KeyUse::RefreshSuccessors);
         let api_keys = Arc::new(ApiKeys::new(Arc::clone(env), Arc::clone(&audit), Arc::clone(&limits)));
         let tokens = Arc::new(Tokens::new(
             Arc::clone(env),
@@ -529,6 +536,7 @@ impl Builder {
             Arc::clone(&outbox),
             Arc::clone(&accounts),
             Arc::clone(master),
+            lasting.get(KeyUse::UpstreamFlows),
             federation_settings,
         );
         let federation = Arc::new(federation.map_err(BuildError::Settings)?);
@@ -599,14 +607,15 @@ impl Builder {
                 Arc::clone(&limits),
                 Arc::clone(&accounts),
             ),
-            transfer: Transfer::new(Arc::clone(env), Arc::clone(&audit), master),
-            cursors: Cursors::new(master.derive("wardgate page cursors")),
+            transfer: Transfer::new(Arc::clone(env), Arc::clone(&audit), lasting.get(KeyUse::ImportLines)),
+            cursors: Cursors::new(lasting.get(KeyUse::PageCursors)),
             envelope: Arc::new(envelope),
             stopping: std::sync::atomic::AtomicBool::new(false),
             web: self.web,
             #[cfg(feature = "pages")]
             pages: self.pages,
             env: Arc::clone(env),
+            keyring: Arc::clone(master),
             pool,
             audit,
             limits,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use wardgate_crypto::Keyring;
 use wardgate_store::{Db, DbOptions, StoreError};
 
 use crate::authn::RequireRole;
@@ -11,6 +12,7 @@ use crate::features::api_keys::{self, ApiKeys};
 use crate::features::audit::{Actor, Audit};
 use crate::features::federation::Federation;
 use crate::features::identities::Identities;
+use crate::features::instance;
 use crate::features::keys::Keys;
 use crate::features::lifecycle::Lifecycle;
 use crate::features::limits::Limits;
@@ -53,6 +55,7 @@ pub(crate) struct Inner {
     pub(crate) env: Arc<Environment>,
     pub(crate) pool: Arc<HashPool>,
     pub(crate) audit: Arc<Audit>,
+    pub(crate) keyring: Arc<Keyring>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) links: Arc<Links>,
@@ -362,7 +365,8 @@ impl Wardgate {
     pub(crate) async fn write_down(&self) -> Result<(), AuthError> {
         self.0.api_keys.flush().await?;
         self.0.sessions.flush().await?;
-        self.0.audit.seal_all().await.map(drop)
+        self.0.audit.seal_all().await?;
+        instance::follow(&self.0.env.db, &self.0.keyring).await
     }
 
     /// Gives each sink the audit records that were sealed since it last took some. A built gate does this each second by
@@ -396,8 +400,8 @@ impl Wardgate {
         result
     }
 
-    /// Whether requests can be served: the database answers, its schema is current, a signing key is open, and
-    /// the gate is not [stopping](Self::begin_stop).
+    /// Whether requests can be served: the database answers, its schema is current, its master key was given, a signing
+    /// key is open, and the gate is not [stopping](Self::begin_stop).
     pub async fn is_ready(&self) -> bool {
         let second = std::time::Duration::from_secs(1);
         !self.is_stopping() && tokio::time::timeout(second, self.check_ready()).await.is_ok_and(|ready| ready)
@@ -405,7 +409,8 @@ impl Wardgate {
 
     async fn check_ready(&self) -> bool {
         let current = self.0.env.db.pending(MIGRATIONS).await.is_ok_and(|pending| pending.is_empty());
-        current && self.0.keys.can_sign(TenantId::DEFAULT).await.unwrap_or(false)
+        let can_seal = self.0.keyring.sealing().is_ok();
+        current && can_seal && self.0.keys.can_sign(TenantId::DEFAULT).await.unwrap_or(false)
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

@@ -80,6 +80,7 @@ pub use features::password::{
 };
 pub use features::principals::{Authenticated, Holder};
 pub use features::recovery::Recovery;
+pub use features::reseal::Resealed;
 pub use features::restore::{ApiKeysAfter, Ended};
 pub use features::roles::{
     Authority, BuiltinRole, Caller, CustomRole, CustomRoles, Limit, Rights, RoleChange, Roles, Scope,

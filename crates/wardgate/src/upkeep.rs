@@ -9,10 +9,14 @@ use wardgate_store::{
 
 use crate::builder::{BuildError, Builder};
 use crate::features::audit::BrokenRecord;
+use crate::features::federation::Federation;
 use crate::features::instance::{self, Moved};
+use crate::features::keys::Keys;
+use crate::features::outbox::Outbox;
+use crate::features::reseal::{self, Resealed};
 use crate::features::restore::{self, ApiKeysAfter, Ended};
 use crate::features::tenants;
-use crate::gate::Wardgate;
+use crate::gate::{Inner, Wardgate};
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::TenantId;
 use crate::migrations::MIGRATIONS;
@@ -89,6 +93,38 @@ impl Wardgate {
         source.close().await;
         target.close().await;
         checked
+    }
+
+    /// Seals with this gate's master key from now on, and so does every other gate on this database within a second.
+    /// Whoever was not given it cannot start any more, and what runs without it seals nothing.
+    ///
+    /// # Errors
+    /// The database is left as it was.
+    pub async fn begin_master_key(&self) -> Result<(), AuthError> {
+        instance::begin_rotation(&self.0.env.db, &self.0.keyring, &self.0.env.rng).await
+    }
+
+    /// Seals everything anew under this gate's master key, and lets go of the one before: it is needed no more. To be
+    /// called once every gate has taken up what [`begin_master_key`](Self::begin_master_key) said. Others may read
+    /// and write meanwhile; cut off at any place, it can be run again.
+    ///
+    /// `progress` gets a word, what is done, and how much there is.
+    ///
+    /// # Errors
+    /// Something does not open with any of the master keys that were given; both are needed then as before.
+    pub async fn reseal(
+        &self,
+        mut progress: impl FnMut(&str, u64, u64) + Send,
+    ) -> Result<Resealed, AuthError> {
+        let Inner { env, keyring, audit, .. } = self.0.as_ref();
+        let done = Resealed {
+            master_key: keyring.given().id().to_string(),
+            signing_keys: reseal::rows::<Keys>(env, keyring, &mut progress).await?,
+            client_secrets: reseal::rows::<Federation>(env, keyring, &mut progress).await?,
+            mails: reseal::rows::<Outbox>(env, keyring, &mut progress).await?,
+        };
+        reseal::end(env, audit, keyring, &self.operator()).await?;
+        Ok(done)
     }
 
     async fn tenant_ids(&self) -> Result<Vec<TenantId>, StoreError> {

@@ -1,13 +1,18 @@
 //! `wardgate key`.
 
 use std::io;
+use std::time::Duration;
 
 use serde_json::json;
-use wardgate::{Actor, AuthError, KeyView};
+use wardgate::{Actor, AuthError, KeyView, Resealed, Wardgate};
 
 use crate::cli::{Common, Key};
 use crate::failure::Failure;
 use crate::output::{self, List};
+use crate::progress::Progress;
+
+/// How long other processes have to take up what was said, which they look for each second.
+const TAKEN_UP_WITHIN: Duration = Duration::from_secs(3);
 
 /// Runs the command.
 ///
@@ -28,6 +33,7 @@ pub(crate) async fn run(common: &Common, command: &Key) -> Result<(), Failure> {
             let kid = keys.rotate(tenant, Actor::CommandLine, &source).await?;
             done(common, out, &kid, "published", "it signs from an hour from now on")?;
         }
+        Key::RotateMaster => tell(common, out, &rotate_master(&gate).await?)?,
         Key::Retire { kid, .. } => {
             let retired = keys.retire_now(tenant, kid, Actor::CommandLine, &source).await;
             retired.map_err(|error| match error {
@@ -41,6 +47,32 @@ pub(crate) async fn run(common: &Common, command: &Key) -> Result<(), Failure> {
     }
     gate.close().await;
     Ok(())
+}
+
+async fn rotate_master(gate: &Wardgate) -> Result<Resealed, AuthError> {
+    gate.begin_master_key().await?;
+    // What a server sealed meanwhile under the key before would be overlooked.
+    tokio::time::sleep(TAKEN_UP_WITHIN).await;
+    let progress = |word: &str, done, all| Progress::new(Some(all)).show(done, word);
+    let resealed = gate.reseal(progress).await;
+    Progress::new(None).clear();
+    resealed
+}
+
+fn tell(common: &Common, out: &mut impl io::Write, resealed: &Resealed) -> io::Result<()> {
+    if common.json {
+        return output::json(out, resealed);
+    }
+    let Resealed { master_key, signing_keys, client_secrets, mails } = resealed;
+    writeln!(
+        out,
+        "sealed anew under master key {master_key}: {signing_keys} signing keys, {client_secrets} client secrets, {mails} mails"
+    )?;
+    writeln!(
+        out,
+        "Everything is under it now. Take the one before out of server.previous_master_key_files and restart; backups \
+         from before still need it."
+    )
 }
 
 fn done(common: &Common, out: &mut impl io::Write, kid: &str, verb: &str, then: &str) -> io::Result<()> {

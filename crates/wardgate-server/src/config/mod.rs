@@ -166,7 +166,7 @@ fn matters_to_tools(fault: &Fault) -> bool {
 
 /// The settings that every command needs.
 fn is_essential(path: &str) -> bool {
-    path.starts_with("database.") || path.starts_with("server.master_key")
+    ["database.", "server.master_key", "server.previous_master_key"].iter().any(|each| path.starts_with(each))
 }
 
 #[cfg(test)]

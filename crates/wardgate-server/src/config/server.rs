@@ -27,6 +27,7 @@ const NODES: &str = "server.nodes";
 const TLS_CERT: &str = "server.tls_cert_file";
 const TLS_KEY: &str = "server.tls_key_file";
 const MASTER_KEY: &str = "server.master_key";
+const PREVIOUS_MASTER_KEYS: &str = "server.previous_master_key_files";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,6 +46,7 @@ struct RawServer {
     max_connections: i64,
     shutdown_grace: String,
     master_key: Option<Secret<String>>,
+    previous_master_key_files: Vec<String>,
 }
 
 /// The checked section.
@@ -70,6 +72,8 @@ pub(crate) struct Server {
     pub(crate) shutdown_grace: Duration,
     /// `None` only outside production: the one that `--dev` made lies in the data folder.
     pub(crate) master_key: Option<Secret<[u8; MASTER_KEY_BYTES]>>,
+    /// Those from before.
+    pub(crate) previous_master_keys: Vec<Secret<[u8; MASTER_KEY_BYTES]>>,
 }
 
 /// Which pages of other origins may call.
@@ -89,6 +93,8 @@ pub(super) fn check(checker: &mut Checker<'_>) -> Option<Server> {
     let tls = tls(checker, raw.tls_cert_file.as_deref(), raw.tls_key_file.as_deref());
     let issuer = issuer(checker, raw.issuer.as_deref());
     let master_key = master_key(checker, raw.master_key.as_ref());
+    let previous = raw.previous_master_key_files.iter();
+    let previous_master_keys = previous.filter_map(|path| previous_master_key(checker, path)).collect();
     let example = "an address or a network, such as \"10.0.0.0/8\"";
     let trusted_proxies =
         checker.items("server.trusted_proxies", &raw.trusted_proxies, example, Network::parse);
@@ -118,6 +124,7 @@ pub(super) fn check(checker: &mut Checker<'_>) -> Option<Server> {
         max_connections: max_connections?,
         shutdown_grace: shutdown_grace?,
         master_key,
+        previous_master_keys,
     })
 }
 
@@ -278,5 +285,24 @@ fn master_key(
         Some(_) => {}
     }
     checker.private(MASTER_KEY);
+    key
+}
+
+/// A file of a key from before; what is no key opens nothing, so it is as good as none.
+fn previous_master_key(checker: &mut Checker<'_>, path: &str) -> Option<Secret<[u8; MASTER_KEY_BYTES]>> {
+    const REMEDY: &str = "the files of master keys from before, each as master_key_file was";
+    let file = checker.path(PREVIOUS_MASTER_KEYS, path);
+    let shown = file.display();
+    let key = match secret::read_file(&file) {
+        Ok(text) => secret::master_key(&text),
+        Err(error) => {
+            checker.fault(PREVIOUS_MASTER_KEYS, format!("{shown} cannot be read: {error}"), REMEDY);
+            return None;
+        }
+    };
+    if key.is_none() {
+        checker.fault(PREVIOUS_MASTER_KEYS, format!("{shown} is not base64 of 32 bytes"), REMEDY);
+    }
+    checker.private_file(PREVIOUS_MASTER_KEYS, &file);
     key
 }

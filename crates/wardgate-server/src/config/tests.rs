@@ -390,6 +390,25 @@ fn a_configuration_file_with_a_secret_in_it_is_a_secret() {
     assert!(check("[server]\nmaster_key_file = \"key\"\n", 0o644).is_empty());
 }
 
+// S-140
+#[test]
+fn master_keys_from_before_are_read_from_files_that_are_nobody_elses() {
+    let folder = tempfile::tempdir().unwrap();
+    let setting = "server.previous_master_key_files";
+    let with = |name: &str, content: &str, mode: u32| {
+        let path = written(&folder, name, content, mode);
+        production(&[("WARDGATE_SERVER__PREVIOUS_MASTER_KEY_FILES", path.as_str())])
+    };
+    let read = with("good", &format!("{KEY}\n"), 0o600).unwrap().server.previous_master_keys;
+    assert_eq!(read.len(), 1);
+    assert_eq!(production(&[]).unwrap().server.previous_master_keys.len(), 0);
+    assert_eq!(keys(with("open", KEY, 0o644)), [setting]);
+    assert_eq!(keys(with("short", "c2hvcnQ=", 0o600)), [setting]);
+    let nowhere = [("WARDGATE_SERVER__PREVIOUS_MASTER_KEY_FILES", "/nowhere/master.key")];
+    assert_eq!(keys(production(&nowhere)), [setting]);
+    assert_eq!(keys(Config::check(&from_environment(&nowhere), Mode::Tool)), [setting]);
+}
+
 // S-032, S-140
 #[test]
 fn the_shared_secret_is_long_and_nobody_elses() {

@@ -50,3 +50,5 @@ pub(crate) mod setup;
 pub(crate) mod transfer;
 
 pub(crate) mod restore;
+
+pub(crate) mod reseal;

@@ -24,6 +24,7 @@ mod keys;
 mod lifecycle;
 mod limits;
 mod mail;
+mod master_key;
 mod metrics;
 mod organizations;
 #[cfg(feature = "pages")]

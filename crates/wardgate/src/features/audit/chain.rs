@@ -1,12 +1,13 @@
 //! How records are linked: each by an HMAC over the one before it, its number and all that it says.
 //!
-//! The keys come from the master key, so that whoever can write to the database, and nothing else, can neither
+//! The keys lie sealed under the master key, so that whoever can write to the database, and nothing else, can neither
 //! change a record nor make the chain again.
 
 use subtle::ConstantTimeEq as _;
-use wardgate_crypto::{MasterKey, SubKey};
+use wardgate_crypto::SubKey;
 
 use super::model::{AuditEvent, Link, Place, PlaceKind, SealedEvent};
+use crate::features::instance::{KeyUse, LastingKeys};
 use crate::kernel::ids::TenantId;
 use crate::kernel::time::Timestamp;
 
@@ -25,11 +26,11 @@ pub(super) struct Verified {
 }
 
 impl Chain {
-    pub(super) fn new(master: &MasterKey) -> Self {
+    pub(super) fn new(keys: &LastingKeys) -> Self {
         Self {
-            links: master.derive("wardgate audit links"),
-            places: master.derive("wardgate audit places"),
-            personal: master.derive("wardgate audit personal"),
+            links: keys.get(KeyUse::AuditLinks),
+            places: keys.get(KeyUse::AuditPlaces),
+            personal: keys.get(KeyUse::AuditPersonal),
         }
     }
 

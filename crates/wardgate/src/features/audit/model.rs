@@ -206,6 +206,8 @@ words!(
         /// An older state of the database was put back, and what may have ended since was ended; the target says what
         /// became of API keys.
         DatabaseRestored = "database.restored",
+        /// Everything was sealed anew under another master key; the target is what it is called.
+        MasterKeyRotated = "master_key.rotated",
         /// A token was unknown or malformed.
         TokenRefused = "token.refused",
     }

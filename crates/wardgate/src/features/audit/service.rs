@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wardgate_crypto::{MasterKey, SubKey};
+use wardgate_crypto::SubKey;
 use wardgate_store::{StoreError, Tx};
 
 use super::chain::Chain;
@@ -13,6 +13,7 @@ use super::model::{Action, Actor, AuditCheck, AuditEvent, AuditFilter, Entry, Ou
 use super::sink::EventSink;
 use super::{feed, seal, store, verify};
 use crate::environment::Environment;
+use crate::features::instance::{KeyUse, LastingKeys};
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{AuditEventId, TenantId};
 use crate::kernel::page::{PageRequest, Position};
@@ -41,9 +42,9 @@ pub(crate) async fn forget(tx: &mut Tx, limit: i64) -> Result<u64, StoreError> {
 }
 
 impl Audit {
-    pub(crate) fn new(env: Arc<Environment>, master: &MasterKey, settings: AuditSettings) -> Self {
-        let identifier_key = master.derive("wardgate audit identifiers");
-        Self { env, identifier_key, chain: Arc::new(Chain::new(master)), settings }
+    pub(crate) fn new(env: Arc<Environment>, keys: &LastingKeys, settings: AuditSettings) -> Self {
+        let identifier_key = keys.get(KeyUse::AuditIdentifiers);
+        Self { env, identifier_key, chain: Arc::new(Chain::new(keys)), settings }
     }
 
     /// A record of something done, to be written by [`record`] inside the change's transaction.

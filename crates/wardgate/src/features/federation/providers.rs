@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use wardgate_store::Tx;
+use wardgate_store::{BoxFuture, GlobalTx, StoreError, Tx};
 
 use super::model::{ClientSecret, ProviderSettings, StoredProvider, is_name};
 use super::service::Federation;
 use super::store::{self, ProviderRow};
 use super::ways::{Way, superadmin_remains};
 use crate::features::audit::{self, Action, Entry};
+use crate::features::instance::{Resealing, SealedRows};
 use crate::features::roles::{Authority, Caller, Limit};
 use crate::kernel::error::{AuthError, FieldFault};
 use crate::kernel::ids::TenantId;
@@ -82,7 +83,7 @@ impl Federation {
         let target = format!("provider:{}", settings.name);
         let entry = self.audit.done(&caller.source, caller.actor, Action::ProviderCreated, target);
         let row = ProviderRow {
-            sealed_secret: self.sealed(tenant, &settings),
+            sealed_secret: self.sealed(tenant, &settings)?,
             settings: ProviderSettings { client_secret: None, ..settings },
             disabled_at: None,
             created_at: self.env.now(),
@@ -152,7 +153,7 @@ impl Federation {
         let target = format!("provider:{name}");
         let entry = self.audit.done(&caller.source, caller.actor, Action::ProviderUpdated, target);
         let row = ProviderRow {
-            sealed_secret: self.sealed(tenant, &settings),
+            sealed_secret: self.sealed(tenant, &settings)?,
             settings: ProviderSettings { client_secret: None, ..settings },
             disabled_at,
             created_at: before.created_at,
@@ -210,10 +211,11 @@ impl Federation {
         Ok(())
     }
 
-    fn sealed(&self, tenant: TenantId, settings: &ProviderSettings) -> Option<Vec<u8>> {
-        let secret = settings.client_secret.as_ref()?;
+    fn sealed(&self, tenant: TenantId, settings: &ProviderSettings) -> Result<Option<Vec<u8>>, AuthError> {
+        let Some(secret) = &settings.client_secret else { return Ok(None) };
         let (context, rng) = (seal_context(tenant, settings), self.env.rng.as_ref());
-        Some(self.master.seal(PURPOSE, &context, secret.expose().as_bytes(), rng))
+        let sealed = self.master.seal(PURPOSE, &context, secret.expose().as_bytes(), rng);
+        sealed.map(Some).map_err(|error| AuthError::internal("seal a client secret", error))
     }
 
     /// The settings with their secret.
@@ -232,6 +234,36 @@ impl Federation {
         }
         Ok(settings)
     }
+}
+
+impl SealedRows for Federation {
+    const NAME: &str = "client secrets";
+
+    fn count_behind<'t>(tx: &'t mut GlobalTx, mark: &'t [u8]) -> BoxFuture<'t, Result<u64, StoreError>> {
+        Box::pin(store::count_behind(tx, mark))
+    }
+
+    fn tenants_behind<'t>(
+        tx: &'t mut GlobalTx,
+        mark: &'t [u8],
+    ) -> BoxFuture<'t, Result<Vec<TenantId>, StoreError>> {
+        Box::pin(store::tenants_behind(tx, mark))
+    }
+
+    fn reseal<'t>(tx: &'t mut Tx, under: &'t Resealing) -> BoxFuture<'t, Result<u64, AuthError>> {
+        Box::pin(reseal(tx, under))
+    }
+}
+
+async fn reseal(tx: &mut Tx, under: &Resealing) -> Result<u64, AuthError> {
+    let mut resealed = 0;
+    for row in store::list(tx).await? {
+        let behind = row.sealed_secret.as_ref().filter(|sealed| !sealed.starts_with(&under.mark));
+        let Some(sealed) = behind else { continue };
+        let anew = under.seal(PURPOSE, &seal_context(under.tenant, &row.settings), sealed)?;
+        resealed += u64::from(store::reseal(tx, &row.settings.name, sealed, &anew).await?);
+    }
+    Ok(resealed)
 }
 
 async fn update(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use wardgate_crypto::{Digest, MasterKey, OpaqueToken, SubKey};
+use wardgate_crypto::{Digest, Keyring, OpaqueToken, SubKey};
 use wardgate_store::{StoreError, Tx};
 use zeroize::Zeroizing;
 
@@ -56,7 +56,7 @@ pub struct Federation {
     limits: Arc<Limits>,
     outbox: Arc<Outbox>,
     accounts: Arc<Accounts>,
-    pub(super) master: Arc<MasterKey>,
+    pub(super) master: Arc<Keyring>,
     key: SubKey,
     /// Those of the tenant `default` that the configuration names.
     configured: Vec<Connected>,
@@ -108,7 +108,8 @@ impl Federation {
         limits: Arc<Limits>,
         outbox: Arc<Outbox>,
         accounts: Arc<Accounts>,
-        master: Arc<MasterKey>,
+        master: Arc<Keyring>,
+        key: SubKey,
         settings: FederationSettings,
     ) -> Result<Self, Vec<String>> {
         let FederationSettings { providers, custom, internal_hosts, registration } = settings;
@@ -141,7 +142,6 @@ impl Federation {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let key = master.derive("wardgate upstream flows");
         Ok(Self {
             env,
             audit,

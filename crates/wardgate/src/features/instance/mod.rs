@@ -1,8 +1,12 @@
-//! The database as a whole: whose master key opens it, and whether it belongs to development.
+//! The database as a whole: which master key it is under, the keys that outlive it, and whether it belongs to
+//! development.
 
 mod model;
+mod rotation;
 mod service;
 mod store;
 
+pub(crate) use model::KeyUse;
 pub use model::{InstanceError, Stage};
-pub(crate) use service::{Moved, claim, mark_moved, unmark_moved};
+pub(crate) use rotation::{Resealing, SealedRows, begin_rotation, end_rotation, follow};
+pub(crate) use service::{LastingKeys, Moved, claim, mark_moved, unmark_moved};

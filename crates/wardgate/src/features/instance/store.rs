@@ -1,11 +1,19 @@
-//! SQL of `server_meta`.
+//! SQL of `server_meta` and `lasting_keys`.
 
 use wardgate_store::{GlobalSql, GlobalTx, StoreError, global_sql, params};
 
 const FIND: GlobalSql = global_sql!("SELECT value FROM server_meta WHERE name = $1");
 const INSERT: GlobalSql =
     global_sql!("INSERT INTO server_meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING");
+const PUT: GlobalSql = global_sql!(
+    "INSERT INTO server_meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+);
 const REMOVE: GlobalSql = global_sql!("DELETE FROM server_meta WHERE name = $1");
+const KEYS: GlobalSql = global_sql!("SELECT purpose, sealed FROM lasting_keys ORDER BY purpose");
+const INSERT_KEY: GlobalSql = global_sql!(
+    "INSERT INTO lasting_keys (purpose, sealed) VALUES ($1, $2) ON CONFLICT (purpose) DO NOTHING"
+);
+const RESEAL_KEY: GlobalSql = global_sql!("UPDATE lasting_keys SET sealed = $2 WHERE purpose = $1");
 
 pub(super) async fn find(tx: &mut GlobalTx, name: &str) -> Result<Option<String>, StoreError> {
     let row: Option<(String,)> = tx.opt(FIND, &params![name]).await?;
@@ -17,6 +25,25 @@ pub(super) async fn insert(tx: &mut GlobalTx, name: &str, value: &str) -> Result
     tx.exec(INSERT, &params![name, value]).await.map(drop)
 }
 
+/// Replaces the value that is there, if there is one.
+pub(super) async fn put(tx: &mut GlobalTx, name: &str, value: &str) -> Result<(), StoreError> {
+    tx.exec(PUT, &params![name, value]).await.map(drop)
+}
+
 pub(super) async fn remove(tx: &mut GlobalTx, name: &str) -> Result<(), StoreError> {
     tx.exec(REMOVE, &params![name]).await.map(drop)
+}
+
+/// Every lasting key with what it is for.
+pub(super) async fn keys(tx: &mut GlobalTx) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    tx.all(KEYS, &params![]).await
+}
+
+/// Keeps the key that is there, if there is one.
+pub(super) async fn insert_key(tx: &mut GlobalTx, purpose: &str, sealed: &[u8]) -> Result<(), StoreError> {
+    tx.exec(INSERT_KEY, &params![purpose, sealed]).await.map(drop)
+}
+
+pub(super) async fn reseal_key(tx: &mut GlobalTx, purpose: &str, sealed: &[u8]) -> Result<(), StoreError> {
+    tx.exec(RESEAL_KEY, &params![purpose, sealed]).await.map(drop)
 }

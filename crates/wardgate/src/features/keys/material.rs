@@ -5,11 +5,13 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use wardgate_crypto::SigningKey;
+use wardgate_store::{BoxFuture, GlobalTx, StoreError, Tx};
 use wardgate_verify::{Algorithm, VerifyingKey};
 use zeroize::Zeroizing;
 
 use super::service::Keys;
 use super::store::{self, KeyRow};
+use crate::features::instance::{Resealing, SealedRows};
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::TenantId;
 use crate::kernel::time::Timestamp;
@@ -18,6 +20,9 @@ const PURPOSE: &str = "wardgate signing key";
 
 /// Unknown key ids reload the keys at most this often: a flood of invented ids costs nothing (S-033).
 const RELOAD_COOL_DOWN: Duration = Duration::from_secs(1);
+
+/// Keys that one transaction seals anew.
+const RESEALED_AT_ONCE: i64 = 500;
 
 /// Tenants whose keys are reloaded in one second at most.
 const MAX_TENANTS: usize = 1024;
@@ -126,8 +131,8 @@ impl Keys {
         let kid = key.kid().to_owned();
         let secret =
             key.to_secret_bytes().map_err(|error| AuthError::internal("write a signing key", error))?;
-        let sealed_secret =
-            self.master.seal(PURPOSE, &seal_context(tenant, &kid), &secret, self.env.rng.as_ref());
+        let sealed = self.master.seal(PURPOSE, &seal_context(tenant, &kid), &secret, self.env.rng.as_ref());
+        let sealed_secret = sealed.map_err(|error| AuthError::internal("seal a signing key", error))?;
         let algorithm = key.algorithm().as_str().to_owned();
         Ok(KeyRow { kid, algorithm, sealed_secret, created_at: now, activates_at, retired_at: None })
     }
@@ -155,6 +160,34 @@ impl Keys {
         let verifying = signing.verifying_key();
         Ok(ParsedKey { tenant, signing, verifying })
     }
+}
+
+impl SealedRows for Keys {
+    const NAME: &str = "signing keys";
+
+    fn count_behind<'t>(tx: &'t mut GlobalTx, mark: &'t [u8]) -> BoxFuture<'t, Result<u64, StoreError>> {
+        Box::pin(store::count_behind(tx, mark))
+    }
+
+    fn tenants_behind<'t>(
+        tx: &'t mut GlobalTx,
+        mark: &'t [u8],
+    ) -> BoxFuture<'t, Result<Vec<TenantId>, StoreError>> {
+        Box::pin(store::tenants_behind(tx, mark))
+    }
+
+    fn reseal<'t>(tx: &'t mut Tx, under: &'t Resealing) -> BoxFuture<'t, Result<u64, AuthError>> {
+        Box::pin(reseal(tx, under))
+    }
+}
+
+async fn reseal(tx: &mut Tx, under: &Resealing) -> Result<u64, AuthError> {
+    let mut resealed = 0;
+    for (kid, sealed) in store::list_behind(tx, &under.mark, RESEALED_AT_ONCE).await? {
+        let anew = under.seal(PURPOSE, &seal_context(under.tenant, &kid), &sealed)?;
+        resealed += u64::from(store::reseal(tx, &kid, &sealed, &anew).await?);
+    }
+    Ok(resealed)
 }
 
 /// Binds a sealed key to its row: moved to another tenant or key id it does not open.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-use wardgate_crypto::MasterKey;
+use wardgate_crypto::Keyring;
 use wardgate_store::{StoreError, Tx};
 use wardgate_verify::{Algorithm, JwkSet};
 use zeroize::Zeroizing;
@@ -33,7 +33,7 @@ pub(crate) struct KeySettings {
 pub struct Keys {
     pub(super) env: Arc<Environment>,
     pub(super) audit: Arc<Audit>,
-    pub(super) master: Arc<MasterKey>,
+    pub(super) master: Arc<Keyring>,
     pub(super) settings: KeySettings,
     pub(super) parsed: RwLock<HashMap<String, Arc<ParsedKey>>>,
     pub(super) reloaded_at: Mutex<HashMap<TenantId, Duration>>,
@@ -66,7 +66,7 @@ impl Keys {
     pub(crate) fn new(
         env: Arc<Environment>,
         audit: Arc<Audit>,
-        master: Arc<MasterKey>,
+        master: Arc<Keyring>,
         settings: KeySettings,
     ) -> Self {
         Self {

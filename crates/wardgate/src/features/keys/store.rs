@@ -1,7 +1,8 @@
 //! SQL of `signing_keys`.
 
-use wardgate_store::{Sql, StoreError, Tx, from_row, params, sql};
+use wardgate_store::{GlobalSql, GlobalTx, Sql, StoreError, Tx, from_row, global_sql, params, sql};
 
+use crate::kernel::ids::TenantId;
 use crate::kernel::time::Timestamp;
 
 const FORGET: Sql = sql!(
@@ -24,6 +25,18 @@ const OPEN: Sql =
 const INSERT: Sql = sql!(
     "INSERT INTO signing_keys (tenant_id, kid, algorithm, sealed_secret, created_at, activates_at) \
      VALUES ($1, $2, $3, $4, $5, $6)"
+);
+const COUNT_BEHIND: GlobalSql =
+    global_sql!("SELECT COUNT(*) FROM signing_keys WHERE substr(sealed_secret, 1, 9) <> $1");
+const TENANTS_BEHIND: GlobalSql = global_sql!(
+    "SELECT DISTINCT tenant_id FROM signing_keys WHERE substr(sealed_secret, 1, 9) <> $1 LIMIT 1000"
+);
+const LIST_BEHIND: Sql = sql!(
+    "SELECT tenant_id, kid, sealed_secret FROM signing_keys \
+     WHERE tenant_id = $1 AND substr(sealed_secret, 1, 9) <> $2 LIMIT $3"
+);
+const RESEAL: Sql = sql!(
+    "UPDATE signing_keys SET sealed_secret = $4 WHERE tenant_id = $1 AND kid = $2 AND sealed_secret = $3"
 );
 const RETIRE: Sql =
     sql!("UPDATE signing_keys SET retired_at = $3 WHERE tenant_id = $1 AND kid = $2 AND retired_at IS NULL");
@@ -67,6 +80,32 @@ pub(super) async fn insert(tx: &mut Tx, row: &KeyRow) -> Result<(), StoreError> 
     let KeyRow { kid, algorithm, sealed_secret, created_at, activates_at, .. } = row;
     let values = params![kid, algorithm, sealed_secret, created_at, activates_at];
     tx.exec(INSERT, &values).await.map(drop)
+}
+
+/// How many keys' secrets do not begin with `mark`.
+pub(super) async fn count_behind(tx: &mut GlobalTx, mark: &[u8]) -> Result<u64, StoreError> {
+    let (count,): (i64,) = tx.one(COUNT_BEHIND, &params![mark]).await?;
+    Ok(count.unsigned_abs())
+}
+
+/// Some of the tenants that have such keys.
+pub(super) async fn tenants_behind(tx: &mut GlobalTx, mark: &[u8]) -> Result<Vec<TenantId>, StoreError> {
+    let rows: Vec<(TenantId,)> = tx.all(TENANTS_BEHIND, &params![mark]).await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Up to `limit` of the tenant's such keys, with their sealed secrets.
+pub(super) async fn list_behind(
+    tx: &mut Tx,
+    mark: &[u8],
+    limit: i64,
+) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    tx.all(LIST_BEHIND, &params![mark, limit]).await
+}
+
+/// Replaces the sealed secret that was `seen`; says whether this call did it.
+pub(super) async fn reseal(tx: &mut Tx, kid: &str, seen: &[u8], sealed: &[u8]) -> Result<bool, StoreError> {
+    Ok(tx.exec(RESEAL, &params![kid, seen, sealed]).await? == 1)
 }
 
 /// Withdraws the key; `false` if it was not open.

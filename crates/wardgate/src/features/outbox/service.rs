@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use wardgate_crypto::MasterKey;
-use wardgate_store::{StoreError, Tx};
+use wardgate_crypto::Keyring;
+use wardgate_store::{BoxFuture, GlobalTx, StoreError, Tx};
 use zeroize::Zeroizing;
 
 use super::letter::{self, Texts};
@@ -13,6 +13,7 @@ use super::model::{GIVEN_UP_AFTER, LEASE, LONGEST_SEND, LetterKind, delay};
 use super::store::{self, NewMail, Waiting};
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit};
+use crate::features::instance::{Resealing, SealedRows};
 use crate::kernel::email::Email;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::{MailId, RequestId, TenantId};
@@ -31,6 +32,9 @@ const BATCH: i64 = 20;
 /// Batches of one run, so that a run ends although mails keep coming.
 const BATCHES: usize = 50;
 
+/// Mails that one transaction seals anew; they are long.
+const RESEALED_AT_ONCE: i64 = 100;
+
 /// Mails sent to one address for one reason, an hour: whoever asks for more fills a stranger's mailbox.
 pub(crate) const MAILS_PER_RECIPIENT: Limit =
     Limit { name: "mail_recipient", requests: 5, window: Duration::from_secs(60 * 60) };
@@ -39,7 +43,7 @@ pub(crate) const MAILS_PER_RECIPIENT: Limit =
 pub(crate) struct Outbox {
     env: Arc<Environment>,
     audit: Arc<Audit>,
-    master: Arc<MasterKey>,
+    master: Arc<Keyring>,
     mailer: Option<Arc<dyn Mailer>>,
     /// What readers know the tenant `default` by.
     service: String,
@@ -101,7 +105,7 @@ impl Outbox {
     pub(crate) fn new(
         env: Arc<Environment>,
         audit: Arc<Audit>,
-        master: Arc<MasterKey>,
+        master: Arc<Keyring>,
         mailer: Option<Arc<dyn Mailer>>,
         service: String,
     ) -> Self {
@@ -260,7 +264,8 @@ impl Outbox {
         };
         let plain = serde_json::to_vec(&sealed).map(Zeroizing::new);
         let plain = plain.map_err(|error| AuthError::internal("write a mail down", error))?;
-        Ok(self.master.seal(PURPOSE, id.as_uuid().as_bytes(), &plain, self.env.rng.as_ref()))
+        let sealed = self.master.seal(PURPOSE, id.as_uuid().as_bytes(), &plain, self.env.rng.as_ref());
+        sealed.map_err(|error| AuthError::internal("seal a mail", error))
     }
 
     fn open(&self, waiting: &Waiting) -> Result<Sealed, String> {
@@ -268,4 +273,32 @@ impl Outbox {
         let plain = plain.map_err(|error| error.to_string())?;
         serde_json::from_slice(&plain).map_err(|error| error.to_string())
     }
+}
+
+impl SealedRows for Outbox {
+    const NAME: &str = "mails";
+
+    fn count_behind<'t>(tx: &'t mut GlobalTx, mark: &'t [u8]) -> BoxFuture<'t, Result<u64, StoreError>> {
+        Box::pin(store::count_behind(tx, mark))
+    }
+
+    fn tenants_behind<'t>(
+        tx: &'t mut GlobalTx,
+        mark: &'t [u8],
+    ) -> BoxFuture<'t, Result<Vec<TenantId>, StoreError>> {
+        Box::pin(store::tenants_behind(tx, mark))
+    }
+
+    fn reseal<'t>(tx: &'t mut Tx, under: &'t Resealing) -> BoxFuture<'t, Result<u64, AuthError>> {
+        Box::pin(reseal(tx, under))
+    }
+}
+
+async fn reseal(tx: &mut Tx, under: &Resealing) -> Result<u64, AuthError> {
+    let mut resealed = 0;
+    for (id, sealed) in store::list_behind(tx, &under.mark, RESEALED_AT_ONCE).await? {
+        let anew = under.seal(PURPOSE, id.as_uuid().as_bytes(), &sealed)?;
+        resealed += u64::from(store::reseal(tx, id, &sealed, &anew).await?);
+    }
+    Ok(resealed)
 }

@@ -14,6 +14,13 @@ const DUE: Sql = sql!(
      WHERE tenant_id = $1 AND due_at <= $2 ORDER BY due_at LIMIT $3"
 );
 const TENANTS: GlobalSql = global_sql!("SELECT DISTINCT tenant_id FROM outbox WHERE due_at <= $1 LIMIT 1000");
+const COUNT_BEHIND: GlobalSql = global_sql!("SELECT COUNT(*) FROM outbox WHERE substr(sealed, 1, 9) <> $1");
+const TENANTS_BEHIND: GlobalSql =
+    global_sql!("SELECT DISTINCT tenant_id FROM outbox WHERE substr(sealed, 1, 9) <> $1 LIMIT 1000");
+const LIST_BEHIND: Sql = sql!(
+    "SELECT tenant_id, id, sealed FROM outbox WHERE tenant_id = $1 AND substr(sealed, 1, 9) <> $2 LIMIT $3"
+);
+const RESEAL: Sql = sql!("UPDATE outbox SET sealed = $4 WHERE tenant_id = $1 AND id = $2 AND sealed = $3");
 const FORGET: Sql = sql!(
     "DELETE FROM outbox WHERE tenant_id = $1 AND id IN (SELECT id FROM outbox WHERE tenant_id = $1 LIMIT $2)"
 );
@@ -60,6 +67,32 @@ pub(super) async fn due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<W
 pub(super) async fn tenants(tx: &mut GlobalTx, now: Timestamp) -> Result<Vec<TenantId>, StoreError> {
     let rows: Vec<(TenantId,)> = tx.all(TENANTS, &params![now]).await?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// How many mails do not begin with `mark`.
+pub(super) async fn count_behind(tx: &mut GlobalTx, mark: &[u8]) -> Result<u64, StoreError> {
+    let (count,): (i64,) = tx.one(COUNT_BEHIND, &params![mark]).await?;
+    Ok(count.unsigned_abs())
+}
+
+/// Some of the tenants that have such mails.
+pub(super) async fn tenants_behind(tx: &mut GlobalTx, mark: &[u8]) -> Result<Vec<TenantId>, StoreError> {
+    let rows: Vec<(TenantId,)> = tx.all(TENANTS_BEHIND, &params![mark]).await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Up to `limit` of the tenant's such mails.
+pub(super) async fn list_behind(
+    tx: &mut Tx,
+    mark: &[u8],
+    limit: i64,
+) -> Result<Vec<(MailId, Vec<u8>)>, StoreError> {
+    tx.all(LIST_BEHIND, &params![mark, limit]).await
+}
+
+/// Replaces what was `seen` sealed; says whether this call did it.
+pub(super) async fn reseal(tx: &mut Tx, id: MailId, seen: &[u8], sealed: &[u8]) -> Result<bool, StoreError> {
+    Ok(tx.exec(RESEAL, &params![id, seen, sealed]).await? == 1)
 }
 
 /// Removes up to `limit` rows of the tenant, as when it goes; how many.

@@ -3,7 +3,7 @@
 use std::io::BufRead;
 use std::sync::Arc;
 
-use wardgate_crypto::{MasterKey, SubKey};
+use wardgate_crypto::SubKey;
 
 use super::export::UserExport;
 use super::import::UserImport;
@@ -29,8 +29,7 @@ pub(super) struct Ground {
 }
 
 impl Transfer {
-    pub(crate) fn new(env: Arc<Environment>, audit: Arc<Audit>, master: &MasterKey) -> Self {
-        let line_key = master.derive("wardgate import lines");
+    pub(crate) fn new(env: Arc<Environment>, audit: Arc<Audit>, line_key: SubKey) -> Self {
         Self { ground: Arc::new(Ground { env, audit, line_key }) }
     }
 

@@ -61,6 +61,12 @@ impl TestGate {
         settings(builder(&self.scratch, &self.clock, 1000)).build().await
     }
 
+    /// A gate for one command, on the same database.
+    pub async fn tool_beside(&self, settings: impl FnOnce(Builder) -> Builder) -> Wardgate {
+        let seed = self.nodes.fetch_add(1, Ordering::Relaxed) + 1;
+        settings(builder(&self.scratch, &self.clock, seed)).build_tool().await.unwrap()
+    }
+
     /// A gate of its own that may fail.
     pub async fn try_settings(settings: impl FnOnce(Builder) -> Builder) -> Result<Wardgate, BuildError> {
         let scratch = Scratch::from_env(MIGRATIONS).await.unwrap();
