@@ -125,6 +125,7 @@ providers-none = Sie haben keinen anderen Dienst verbunden.
 provider-new = Einen weiteren Dienst verbinden
 provider-made = Verbunden am { $time }
 provider-used = zuletzt benutzt am { $time }
+provider-by-address = Verbunden, weil man dort Ihre Adresse kannte. Verbinden Sie ihn selbst, wenn er bleiben soll, falls Sie Administrator werden.
 provider-unlink = Entfernen
 provider-go-title = Weiter zum anderen Dienst
 provider-go-lead = Melden Sie sich dort an, dann ist er mit Ihrem Konto verbunden.

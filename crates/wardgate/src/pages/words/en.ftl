@@ -125,6 +125,7 @@ providers-none = You have linked no other service.
 provider-new = Link another service
 provider-made = Linked { $time }
 provider-used = last used { $time }
+provider-by-address = Linked because your address was known there. Link it yourself to keep it should you become an administrator.
 provider-unlink = Remove
 provider-go-title = On to the other service
 provider-go-lead = Sign in there, and it is linked to your account here.
