@@ -188,7 +188,6 @@ mod tests {
         "invalid_setup_token",
         "malformed_body",
         "method_not_allowed",
-        "missing_credential",
         "name_taken",
         "provider_exists",
         "rate_limited",

@@ -84,12 +84,15 @@ fn english(kind: &LetterKind, service: &str, life: &str) -> Words {
         ),
         LetterKind::ChangeEmail => (
             format!("Confirm your new e-mail address for {service}"),
-            vec![format!("Please confirm that your account at {service} is to have this address."), once],
+            vec![
+                format!(
+                    "Please confirm that your account at {service} is to have this address. You have to be signed in \
+                     to that account."
+                ),
+                once,
+            ],
             "Confirm address",
-            vec![format!(
-                "If you did not ask for this, do not use the link: somebody else's account at {service} would have your \
-                 address."
-            )],
+            vec![ignore],
         ),
         LetterKind::ResetPassword => (
             format!("Set another password for {service}"),
@@ -250,12 +253,15 @@ fn german(kind: &LetterKind, service: &str, life: &str) -> Words {
         ),
         LetterKind::ChangeEmail => (
             format!("Bestätigen Sie Ihre neue E-Mail-Adresse für {service}"),
-            vec![format!("Bitte bestätigen Sie, dass Ihr Konto bei {service} diese Adresse haben soll."), once],
+            vec![
+                format!(
+                    "Bitte bestätigen Sie, dass Ihr Konto bei {service} diese Adresse haben soll. Dazu müssen Sie mit \
+                     diesem Konto angemeldet sein."
+                ),
+                once,
+            ],
             "Adresse bestätigen",
-            vec![format!(
-                "Wenn Sie das nicht angefordert haben, benutzen Sie den Link nicht: Sonst hätte das Konto von jemand \
-                 anderem bei {service} Ihre Adresse."
-            )],
+            vec![ignore],
         ),
         LetterKind::ResetPassword => (
             format!("Neues Passwort für {service}"),
