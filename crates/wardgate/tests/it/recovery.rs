@@ -698,6 +698,52 @@ async fn each_tenant_mails_links_to_its_own_address_which_are_good_there_only() 
 }
 
 #[tokio::test]
+async fn each_tenant_has_pages_of_its_own_for_its_mails() {
+    // S-125
+    let p = Post::new().await;
+    let root = p.t.user("root").role(BuiltinRole::Superadmin).signed_in().await;
+    let new = json!({ "slug": "acme", "name": "Acme" });
+    let acme = root.post("/admin/tenants").json(&new).send().await.expect(201).str("id");
+    let path = format!("/admin/tenants/{acme}");
+    let set = |urls: Value| root.request("PATCH", &path).json(&json!({ "mail_urls": urls }));
+    for wrong in [
+        json!({ "reset_url": "http://app.acme.com/reset" }),
+        json!({ "reset_url": "https://app.acme.com/reset#x" }),
+        json!({ "reset_url": "https://app.acme.com@evil.example/reset" }),
+        json!({ "magic_link_url": "javascript:alert(1)" }),
+        json!({ "verify_url": "" }),
+        json!({ "verify_url": format!("https://a.com/{}", "x".repeat(500)) }),
+        json!({ "nothing_url": "https://app.acme.com" }),
+        json!({ "reset_url": null }),
+        json!("https://app.acme.com"),
+    ] {
+        let refused = set(wrong.clone()).send().await.refused(422, "invalid_fields");
+        assert_eq!(refused.body["errors"][0]["pointer"], "#/mail_urls", "{wrong}");
+    }
+    let own = json!({ "reset_url": "https://app.acme.com/reset?lang=de", "magic_link_url": "http://localhost:3000/in" });
+    assert_eq!(set(own.clone()).send().await.expect(200).body["mail_urls"], own);
+    assert_eq!(root.get(&path).send().await.expect(200).body["mail_urls"], own);
+
+    let made = json!({ "email": "ada@acme.com", "password": PASSWORD });
+    p.t.post("/t/acme/auth/register").json(&made).send().await.expect(201);
+    let text = async || p.mail().await.text;
+    let own_page = "https://auth.example.com/t/acme/auth/email/verify#token=";
+    assert!(text().await.contains(own_page), "what is not named is the built-in page");
+    let ask = json!({ "email": "ada@acme.com" });
+    p.t.post("/t/acme/auth/password/forgot").json(&ask).send().await.expect(202);
+    assert!(text().await.contains("https://app.acme.com/reset?lang=de#token="));
+    p.t.post("/t/acme/auth/magic-link").json(&ask).send().await.expect(202);
+    assert!(text().await.contains("http://localhost:3000/in#token="));
+    // Another tenant's stay its own.
+    forgot(&p.t, "root@example.com").await;
+    assert!(text().await.contains("https://auth.example.com/auth/password/reset#token="));
+
+    assert_eq!(set(Value::Null).send().await.expect(200).body["mail_urls"], Value::Null);
+    p.t.post("/t/acme/auth/password/forgot").json(&ask).send().await.expect(202);
+    assert!(text().await.contains("https://auth.example.com/t/acme/auth/password/reset#token="));
+}
+
+#[tokio::test]
 async fn a_changed_password_is_told_to_whoever_proved_the_address() {
     let p = Post::new().await;
     let (alice, unproven) = (p.t.user("alice").signed_in().await, p.t.user("unproven").signed_in().await);

@@ -12,7 +12,7 @@ use crate::features::roles::Caller;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::TenantId;
 use crate::kernel::page::{PageRequest, Position};
-use crate::kernel::tenant::{Branding, CurrentTenant, OwnLimits};
+use crate::kernel::tenant::{Branding, CurrentTenant, MailUrls, OwnLimits};
 use crate::kernel::time::Timestamp;
 
 /// The tenants of this database.
@@ -98,6 +98,7 @@ impl Tenants {
             registration_open: None,
             min_password_length: 0,
             rate_limits: OwnLimits::default(),
+            mail_urls: Arc::new(MailUrls::default()),
         };
         Self { env, audit, root, root_host: host_of(authority) }
     }
@@ -173,6 +174,7 @@ impl Tenants {
                 .and_then(|n| usize::try_from(n).ok())
                 .unwrap_or(0),
             rate_limits: tenant.rate_limits.unwrap_or_default(),
+            mail_urls: Arc::new(tenant.mail_urls.clone().unwrap_or_default()),
         }
     }
 
@@ -283,14 +285,23 @@ fn path_of(url: &str) -> &str {
 }
 
 fn apply(change: TenantChange, tenant: &mut Tenant) {
-    let TenantChange { name, logo_url, accent_color, registration, min_password_length, rate_limits, hosts } =
-        change;
+    let TenantChange {
+        name,
+        logo_url,
+        accent_color,
+        registration,
+        min_password_length,
+        rate_limits,
+        mail_urls,
+        hosts,
+    } = change;
     tenant.name = name.unwrap_or_else(|| std::mem::take(&mut tenant.name));
     tenant.logo_url = logo_url.unwrap_or_else(|| tenant.logo_url.take());
     tenant.accent_color = accent_color.unwrap_or_else(|| tenant.accent_color.take());
     tenant.registration = registration.unwrap_or_else(|| tenant.registration.take());
     tenant.min_password_length = min_password_length.unwrap_or(tenant.min_password_length);
     tenant.rate_limits = rate_limits.unwrap_or(tenant.rate_limits);
+    tenant.mail_urls = mail_urls.unwrap_or_else(|| tenant.mail_urls.take());
     if let Some(hosts) = hosts {
         tenant.issuer_host = hosts.first().cloned();
         tenant.hosts = hosts;
