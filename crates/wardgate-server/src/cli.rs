@@ -307,6 +307,10 @@ pub(crate) enum Tenant {
         /// commas, and are then all it has; `none` takes them away
         #[arg(long, value_name = "NAME=N", value_delimiter = ',')]
         rate_limit: Vec<String>,
+        /// A page of its own that mails link to, such as reset_url=https://app.example.com/reset; several are separated
+        /// by commas, and are then all it has; `none` takes them away
+        #[arg(long, value_name = "NAME=URL", value_delimiter = ',')]
+        mail_url: Vec<String>,
         /// Host names under which it is reached instead of the present ones; the first makes its issuer; several are
         /// separated by commas
         #[arg(long, value_delimiter = ',')]

@@ -37,4 +37,5 @@ pub const MIGRATIONS: &[Migration] = migrations![
     21 "0021_federation",
     22 "0022_branding",
     23 "0023_tenant_limits",
+    24 "0024_people",
 ];

@@ -14,7 +14,7 @@ use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::authn::{ActsOn, admit, beside_path};
+use crate::authn::{ActsOn, admit, below_path, beside_path};
 use crate::features::{
     api_keys, audit, federation, keys, lifecycle, organizations, password, principals, recovery, roles,
     service_accounts, sessions, setup, signin, tenants, tokens,
@@ -130,7 +130,7 @@ type Inner = (Wardgate, Router);
 async fn below_slug(State((gate, inner)): State<Inner>, mut request: Request) -> Response {
     let path = request.uri().path().strip_prefix("/t/").unwrap_or_default();
     let (slug, rest) = path.split_once('/').unwrap_or((path, ""));
-    match gate.tenants().by_slug(slug).await {
+    match below_path(&gate, slug, request.uri(), request.headers()).await {
         Ok(tenant) => {
             let rest = format!("/{rest}");
             request.extensions_mut().insert(tenant);

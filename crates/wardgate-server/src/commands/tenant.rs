@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use wardgate::{AuthError, OwnLimits, PageRequest, Tenant, TenantChange};
+use wardgate::{AuthError, MailUrls, OwnLimits, PageRequest, Tenant, TenantChange};
 
 use super::Opened;
 use crate::cli::{Common, Tenant as Command};
@@ -38,9 +38,10 @@ async fn dispatch(common: &Common, gate: &Opened, command: Command) -> Result<()
             registration,
             min_password_length,
             rate_limit,
+            mail_url,
             host,
         } => {
-            let rate_limits = limits(&rate_limit)?;
+            let (rate_limits, mail_urls) = (limits(&rate_limit)?, urls(&mail_url)?);
             let id = find(gate, &slug).await?.id;
             let change = TenantChange {
                 name,
@@ -49,6 +50,7 @@ async fn dispatch(common: &Common, gate: &Opened, command: Command) -> Result<()
                 registration: registration.map(Some),
                 min_password_length: min_password_length.map(Some),
                 rate_limits,
+                mail_urls,
                 hosts: (!host.is_empty()).then_some(host),
             };
             let changed = gate.tenants().update(id, change, &operator).await;
@@ -96,6 +98,37 @@ fn limits(given: &[String]) -> Result<Option<Option<OwnLimits>>, Failure> {
         })?;
         if place.replace(number).is_some() {
             return Err(Failure::Usage(format!("--rate-limit {pair}: {name} was given before")));
+        }
+    }
+    Ok((!given.is_empty()).then_some(Some(own)))
+}
+
+/// The pages of `--mail-url`: absent, taken away, or exactly these.
+fn urls(given: &[String]) -> Result<Option<Option<MailUrls>>, Failure> {
+    if given.iter().any(|pair| pair == "none") {
+        return match given {
+            [_] => Ok(Some(None)),
+            _ => Err(Failure::Usage("--mail-url none stands alone".to_owned())),
+        };
+    }
+    let mut own = MailUrls::default();
+    for pair in given {
+        let (name, url) = pair.split_once('=').unwrap_or((pair, ""));
+        let place = match name {
+            "verify_url" => &mut own.verify_url,
+            "reset_url" => &mut own.reset_url,
+            "magic_link_url" => &mut own.magic_link_url,
+            "invitation_url" => &mut own.invitation_url,
+            "organization_url" => &mut own.organization_url,
+            _ => {
+                return Err(Failure::Usage(format!(
+                    "--mail-url {pair}: {name:?} is no page; there are verify_url, reset_url, magic_link_url, \
+                     invitation_url and organization_url"
+                )));
+            }
+        };
+        if place.replace(url.to_owned()).is_some() {
+            return Err(Failure::Usage(format!("--mail-url {pair}: {name} was given before")));
         }
     }
     Ok((!given.is_empty()).then_some(Some(own)))
@@ -167,6 +200,7 @@ fn show(common: &Common, tenant: &Tenant) -> Result<(), Failure> {
         ("accent", or_dash(&tenant.accent_color)),
         ("registration", or_dash(&tenant.registration)),
         ("limits", tenant.rate_limits.map_or_else(|| "-".to_owned(), |own| own.to_string())),
+        ("mail pages", tenant.mail_urls.as_ref().map_or_else(|| "-".to_owned(), |own| own.to_string())),
         ("since", tenant.created_at.to_string()),
     ];
     for (name, value) in rows {

@@ -45,6 +45,15 @@ fn a_tenant_is_made_used_suspended_and_deleted() {
     assert_eq!(limits(), "limits        sign_in_source=60,refresh=90");
     stdout(&run(folder, &["tenant", "set", "acme", "--rate-limit", "none"]));
     assert_eq!(limits(), "limits        -");
+    let pages = || stdout(&run(folder, &["tenant", "show", "acme"])).lines().nth(9).unwrap().to_owned();
+    let own = "reset_url=https://app.acme.com/reset,verify_url=https://app.acme.com/verify";
+    stdout(&run(folder, &["tenant", "set", "acme", "--mail-url", own]));
+    assert_eq!(
+        pages(),
+        "mail pages    verify_url=https://app.acme.com/verify,reset_url=https://app.acme.com/reset"
+    );
+    stdout(&run(folder, &["tenant", "set", "acme", "--mail-url", "none"]));
+    assert_eq!(pages(), "mail pages    -");
     stdout(&run(folder, &["tenant", "suspend", "acme"]));
     assert_eq!(server.get("/t/acme/auth/me", &access).0, 403);
     stdout(&run(folder, &["tenant", "resume", "acme"]));
@@ -69,6 +78,15 @@ fn a_tenant_is_made_used_suspended_and_deleted() {
         ("sign_in_account=101", "from 1 to 100"),
     ] {
         refused(&["tenant", "set", "zeta", "--rate-limit", limits], expected);
+    }
+    for (urls, expected) in [
+        ("reset=https://a.com", "reset_url"),
+        ("reset_url=https://a.com,reset_url=https://b.com", "given before"),
+        ("none,reset_url=https://a.com", "stands alone"),
+        ("reset_url=http://a.com", "must be an https URL"),
+        ("reset_url", "must be an https URL"),
+    ] {
+        refused(&["tenant", "set", "zeta", "--mail-url", urls], expected);
     }
     refused(&["tenant", "show", "nobody"], "tenant list");
     refused(&["tenant", "suspend", "default"], "stays as it is");

@@ -355,7 +355,7 @@ fn schemas() -> Value {
                 "logo_url": { "type": ["string", "null"] }, "accent_color": { "type": ["string", "null"] },
                 "registration": { "enum": ["open", "closed", null] },
                 "min_password_length": { "type": ["integer", "null"] }, "hosts": strings,
-                "rate_limits": { "type": ["object", "null"] },
+                "rate_limits": { "type": ["object", "null"] }, "mail_urls": { "type": ["object", "null"] },
                 "suspended_at": { "type": ["string", "null"], "format": "date-time" }, "created_at": time,
             },
         },

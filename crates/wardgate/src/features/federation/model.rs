@@ -395,6 +395,12 @@ pub(crate) struct Owner {
     pub(crate) rules: bool,
 }
 
+/// Whether a link opens its account. One by an address alone does not where the account stands over the tenant: whoever
+/// runs the provider may be less than that, and must not come to it by having been there before (S-068, S-105).
+pub(crate) fn opens(by_address: bool, rules: bool) -> bool {
+    !(by_address && rules)
+}
+
 /// What becomes of a newcomer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {

@@ -13,25 +13,25 @@ const INSERT: GlobalSql = global_sql!(
 );
 const BY_ID: GlobalSql = global_sql!(
     "SELECT id, slug, name, logo_url, accent_color, registration, min_password_length, suspended_at, created_at, issuer_host, \
-     rate_limits FROM tenants WHERE id = $1"
+     rate_limits, mail_urls FROM tenants WHERE id = $1"
 );
 const BY_SLUG: GlobalSql = global_sql!(
     "SELECT id, slug, name, logo_url, accent_color, registration, min_password_length, suspended_at, created_at, issuer_host, \
-     rate_limits FROM tenants WHERE slug = $1"
+     rate_limits, mail_urls FROM tenants WHERE slug = $1"
 );
 const BY_HOST: GlobalSql = global_sql!(
     "SELECT t.id, t.slug, t.name, t.logo_url, t.accent_color, t.registration, t.min_password_length, t.suspended_at, \
-     t.created_at, t.issuer_host, t.rate_limits FROM tenants t JOIN tenant_hosts h ON h.tenant_id = t.id WHERE h.host = $1"
+     t.created_at, t.issuer_host, t.rate_limits, t.mail_urls FROM tenants t JOIN tenant_hosts h ON h.tenant_id = t.id WHERE h.host = $1"
 );
 const LIST: GlobalSql = global_sql!(
     "SELECT id, slug, name, logo_url, accent_color, registration, min_password_length, suspended_at, created_at, issuer_host, \
-     rate_limits FROM tenants WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3"
+     rate_limits, mail_urls FROM tenants WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3"
 );
 const LIST_IDS: GlobalSql =
     global_sql!("SELECT id FROM tenants WHERE (created_at, id) > ($1, $2) ORDER BY created_at, id LIMIT $3");
 const UPDATE: GlobalSql = global_sql!(
     "UPDATE tenants SET name = $2, logo_url = $3, registration = $4, min_password_length = $5, issuer_host = $6, \
-     accent_color = $7, rate_limits = $8 WHERE id = $1"
+     accent_color = $7, rate_limits = $8, mail_urls = $9 WHERE id = $1"
 );
 const SET_SUSPENDED: GlobalSql = global_sql!("UPDATE tenants SET suspended_at = $2 WHERE id = $1");
 const DELETE: GlobalSql = global_sql!("DELETE FROM tenants WHERE id = $1");
@@ -57,6 +57,7 @@ impl FromRow for Tenant {
             created_at: row.get(8)?,
             issuer_host: row.get(9)?,
             rate_limits: row.get(10)?,
+            mail_urls: row.get(11)?,
         })
     }
 }
@@ -105,6 +106,7 @@ pub(super) async fn list_ids(
 
 pub(super) async fn update(tx: &mut GlobalTx, tenant: &Tenant) -> Result<(), StoreError> {
     let limits = tenant.rate_limits.map(|own| json!(own).to_string());
+    let urls = tenant.mail_urls.as_ref().map(|own| json!(own).to_string());
     let row = params![
         tenant.id,
         tenant.name,
@@ -113,7 +115,8 @@ pub(super) async fn update(tx: &mut GlobalTx, tenant: &Tenant) -> Result<(), Sto
         tenant.min_password_length,
         tenant.issuer_host,
         tenant.accent_color,
-        limits
+        limits,
+        urls
     ];
     tx.exec(UPDATE, &row).await.map(drop)
 }
