@@ -7,14 +7,12 @@ The configurations are the page's; only addresses, names of files and Caddy's wa
 line a step and closes with `N passed, N failed`; exits 1 if one failed. Needs nginx, caddy and openssl.
 """
 
-import base64
 import hashlib
 import itertools
 import json
 import os
 import re
 import shutil
-import signal
 import socket
 import socketserver
 import ssl
@@ -22,31 +20,18 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from harness import EMAIL, PASSWORD, WITHIN, end, free_port, production, serve, start, step, tool, until_it_listens
+
 PAGE = Path(__file__).resolve().parents[2] / "docs/how-to/behind-a-proxy.md"
 HOST = "app.example.com"
-EMAIL, PASSWORD = "ada@example.com", "violet anchor canyon drum"
 EVIL = "mallory"
-WITHIN = 60  # seconds; only a server that hangs uses them up
 IDENTITY = ["X-Auth-Subject", "X-Auth-Email", "X-Auth-Roles", "X-Auth-Scope", "X-Auth-Tenant", "X-Auth-Org"]
 BELIEVED = ["X-User", "Remote-User", "X-Remote-User", "X-Forwarded-User", "X-Forwarded-Email"]
-
-passed, failed = 0, 0
-
-
-def step(text, got, expected):
-    """Prints whether a step went as expected."""
-    global passed, failed
-    if got == expected:
-        passed += 1
-        print(f"ok    {text}", flush=True)
-    else:
-        failed += 1
-        print(f"FAIL  {text}\n      expected {expected!r}\n      got      {got!r}", flush=True)
-
 
 class Application(socketserver.ThreadingTCPServer):
     """What is protected: keeps each request byte for byte, trailers and all, and answers 200."""
@@ -175,43 +160,6 @@ class Proxy:
         return self.ask("POST", path, [("content-type", "application/json"), *fields], body)
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def until_it_listens(name, port, process, log):
-    end = time.monotonic() + WITHIN
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise SystemExit(f"{name} does not listen:\n{log.read_text(errors='replace')}")
-
-
-def stop(process):
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def start(stack, folder, name, command, **more):
-    inherited = {key: text for key, text in os.environ.items() if not key.startswith("WARDGATE_")}
-    log = folder / f"{name}.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=folder, env=inherited | more, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        )
-    stack.callback(stop, process)
-    return process, log
-
-
 def block(language):
     """A configuration out of the page."""
     found = re.search(rf"^```{language}\n(.*?)^```", PAGE.read_text(), re.S | re.M)
@@ -235,19 +183,10 @@ def certificate(folder):
 
 
 def wardgate(stack, folder, binary):
-    """A production server with one user; its port and the token of nobody."""
-    port, data = free_port(), folder / "data"
-    settings = {
-        "WARDGATE_SERVER__ISSUER": f"https://{HOST}",
-        "WARDGATE_SERVER__MASTER_KEY": base64.b64encode(os.urandom(32)).decode(),
-        "WARDGATE_SERVER__TRUSTED_PROXIES": "127.0.0.1",
-    }
-    process, log = start(
-        stack, folder, "wardgate", [binary, "serve", "--listen", f"127.0.0.1:{port}", "--data-dir", data], **settings
-    )
-    until_it_listens("wardgate", port, process, log)
-    create = [binary, "user", "create", "--email", EMAIL, "--password-stdin", "--data-dir", data]
-    subprocess.run(create, input=PASSWORD.encode(), env=os.environ | settings, check=True, capture_output=True)
+    """The port of a production server with one user."""
+    settings, data = production(f"https://{HOST}"), ["--data-dir", folder / "data"]
+    port, _, _ = serve(stack, folder, "wardgate", binary, settings, *data)
+    tool(binary, settings, "user", "create", "--email", EMAIL, "--password-stdin", *data, given=PASSWORD)
     return port
 
 
@@ -455,8 +394,7 @@ def main():
         direct = wardgate(stack, folder, binary)
         for make in [nginx, caddy]:
             run(make(stack, folder, direct, application.port, chain, key, tls), application, direct)
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(1 if failed or not passed else 0)
+    end()
 
 
 if __name__ == "__main__":
