@@ -1,5 +1,7 @@
 //! What wraps every answer: headers, limits, CORS, the documentation page, readiness.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 use wardgate::{CorsOrigins, Network, WebSettings};
 
@@ -67,12 +69,17 @@ async fn the_docs_page_is_there_when_it_is_switched_on_and_runs_no_inline_script
         api.body["components"]["securitySchemes"]["password"]["flows"]["password"]["tokenUrl"],
         "/auth/login"
     );
-    let mut described: Vec<String> = Vec::new();
+    let (mut described, mut used) = (Vec::new(), BTreeSet::new());
     for (path, operations) in api.body["paths"].as_object().unwrap() {
-        described.extend(
-            operations.as_object().unwrap().keys().map(|method| format!("{} {path}", method.to_uppercase())),
-        );
+        for (method, operation) in operations.as_object().unwrap() {
+            described.push(format!("{} {path}", method.to_uppercase()));
+            used.insert(operation["tags"][0].as_str().unwrap());
+        }
     }
+    let mut groups: Vec<_> =
+        api.body["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
+    groups.sort_unstable();
+    assert_eq!(groups, Vec::from_iter(used), "the groups of routes, each with its place on the page");
     let mut routed: Vec<_> =
         wardgate::Wardgate::endpoints().iter().map(|e| format!("{} {}", e.method, e.path)).collect();
     described.sort();

@@ -168,8 +168,8 @@ pub struct ProviderSettings {
     /// What is asked for; empty is what the preset asks for.
     pub scopes: Vec<String>,
     /// Whether this provider's word counts that an address is somebody's: who comes for the first time then gets the
-    /// account with their address, if Wardgate has seen that as well, and a new account has a proven address. Whoever runs the provider can then sign in as every such user, the
-    /// administrators excepted.
+    /// account with their address, if Wardgate has seen that as well, and a new account has a proven address. Whoever
+    /// runs the provider can then sign in as every such user, the administrators excepted.
     pub links_verified_email: bool,
 }
 
