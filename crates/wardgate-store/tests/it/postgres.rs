@@ -333,6 +333,6 @@ async fn a_migration_takes_the_time_it_takes() {
     let then: Result<(String,), StoreError> = db
         .lookup_global((), |tx, ()| Box::pin(async move { tx.one(LOCK_TIMEOUT_THEN, &params![]).await }))
         .await;
-    assert_eq!(then, Ok(("0".to_owned(),)));
+    assert_eq!(then, Ok(("1s".to_owned(),)), "a step gives way, and not with the limit of requests");
     assert_eq!(timeouts(&db).await, ("500ms".to_owned(), "10ms".to_owned()), "afterwards they hold again");
 }

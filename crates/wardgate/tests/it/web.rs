@@ -153,6 +153,32 @@ async fn readiness_ends_when_the_gate_stops() {
     t.get("/readyz").send().await.expect(503);
 }
 
+async fn migrate_further(t: &TestGate, sql: &'static str) -> Result<(), wardgate_store::StoreError> {
+    let next = wardgate_store::Migration { version: 9999, name: "next", sql };
+    let all = [wardgate::MIGRATIONS, &[next]].concat();
+    t.scratch().db().migrate(&all).await.map(drop)
+}
+
+#[tokio::test]
+async fn a_node_serves_on_when_a_newer_program_has_migrated_but_does_not_start_then() {
+    // S-154
+    let t = TestGate::new().await;
+    let alice = t.user("alice").signed_in().await;
+    migrate_further(&t, "ALTER TABLE users ADD COLUMN next TEXT").await.unwrap();
+    t.get("/readyz").send().await.expect(200);
+    alice.me().await.expect(200);
+    let refused = t.try_beside(|builder| builder).await.err().unwrap();
+    assert!(refused.to_string().contains("newer program"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_schema_that_lacks_something_is_not_ready() {
+    let t = TestGate::new().await;
+    // SQLite looks again after each step, and finds what is amiss at once.
+    let _ = migrate_further(&t, "DELETE FROM schema_migrations WHERE version = 1").await;
+    t.get("/readyz").send().await.expect(503);
+}
+
 #[tokio::test]
 async fn a_revocation_that_cannot_be_stored_is_not_claimed() {
     // S-046
