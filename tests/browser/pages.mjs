@@ -262,6 +262,32 @@ async function walk(browser, base, mode) {
     w.email = next;
   });
 
+  await step("whoever is signed out signs in first, and comes back to the link", async () => {
+    const next = `newer-${w.email}`;
+    await w.fill({ email: next });
+    await w.page.locator("#email").press("Enter");
+    await w.page.waitForURL(/done=address_mailed/);
+    await w.send("/sign-out");
+    const link = await mailedLink(base, next, w.seen);
+    await w.follow(link);
+    await w.send("/verify-email");
+    assert.equal(await w.page.locator("[role=alert]").count(), 1);
+    await w.look("verify-email-first");
+    await w.page.locator("main .ways a").click();
+    await w.page.waitForURL(/\/sign-in/);
+    await w.fill({ email: w.email, password: PASSWORD });
+    await w.send("/sign-in");
+    await w.at("/verify-email");
+    if (mode.script) assert.ok(await w.page.locator("#token").isHidden());
+    else await w.fill({ token: link });
+    await w.send("/verify-email");
+    await w.at("/account");
+    assert.ok((await w.page.locator("main").innerText()).includes(next));
+    w.email = next;
+    const kept = () => sessionStorage.length;
+    if (mode.script) assert.equal(await w.page.evaluate(kept), 0, "nothing of it stays");
+  });
+
   await step("the password is changed", async () => {
     await w.open("/account/password");
     await w.look("password");

@@ -1,20 +1,18 @@
-"""Runs Wardgate behind nginx and behind Caddy, as docs/how-to/behind-a-proxy.md has them, and tries to be somebody
+"""Runs Wardgate behind nginx, Caddy and HAProxy, as docs/how-to/behind-a-proxy.md has them, and tries to be somebody
 else (S-137).
 
     python e2e.py PATH_OF_THE_WARDGATE_BINARY
 
 The configurations are the page's; only addresses, names of files and Caddy's way to a certificate are the test's. Prints a
-line a step and closes with `N passed, N failed`; exits 1 if one failed. Needs nginx, caddy and openssl.
+line a step and closes with `N passed, N failed`; exits 1 if one failed. Needs nginx, caddy, haproxy and openssl.
 """
 
-import base64
 import hashlib
 import itertools
 import json
 import os
 import re
 import shutil
-import signal
 import socket
 import socketserver
 import ssl
@@ -22,30 +20,19 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from harness import EMAIL, PASSWORD, WITHIN, end, free_port, production, serve, start, step, stop, tool, until_it_listens
+
 PAGE = Path(__file__).resolve().parents[2] / "docs/how-to/behind-a-proxy.md"
 HOST = "app.example.com"
-EMAIL, PASSWORD = "ada@example.com", "violet anchor canyon drum"
 EVIL = "mallory"
-WITHIN = 60  # seconds; only a server that hangs uses them up
 IDENTITY = ["X-Auth-Subject", "X-Auth-Email", "X-Auth-Roles", "X-Auth-Scope", "X-Auth-Tenant", "X-Auth-Org"]
 BELIEVED = ["X-User", "Remote-User", "X-Remote-User", "X-Forwarded-User", "X-Forwarded-Email"]
-
-passed, failed = 0, 0
-
-
-def step(text, got, expected):
-    """Prints whether a step went as expected."""
-    global passed, failed
-    if got == expected:
-        passed += 1
-        print(f"ok    {text}", flush=True)
-    else:
-        failed += 1
-        print(f"FAIL  {text}\n      expected {expected!r}\n      got      {got!r}", flush=True)
+OTHER = "acme"  # another tenant, whom no client may name
 
 
 class Application(socketserver.ThreadingTCPServer):
@@ -175,43 +162,6 @@ class Proxy:
         return self.ask("POST", path, [("content-type", "application/json"), *fields], body)
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def until_it_listens(name, port, process, log):
-    end = time.monotonic() + WITHIN
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise SystemExit(f"{name} does not listen:\n{log.read_text(errors='replace')}")
-
-
-def stop(process):
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def start(stack, folder, name, command, **more):
-    inherited = {key: text for key, text in os.environ.items() if not key.startswith("WARDGATE_")}
-    log = folder / f"{name}.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=folder, env=inherited | more, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        )
-    stack.callback(stop, process)
-    return process, log
-
-
 def block(language):
     """A configuration out of the page."""
     found = re.search(rf"^```{language}\n(.*?)^```", PAGE.read_text(), re.S | re.M)
@@ -235,20 +185,13 @@ def certificate(folder):
 
 
 def wardgate(stack, folder, binary):
-    """A production server with one user; its port and the token of nobody."""
-    port, data = free_port(), folder / "data"
-    settings = {
-        "WARDGATE_SERVER__ISSUER": f"https://{HOST}",
-        "WARDGATE_SERVER__MASTER_KEY": base64.b64encode(os.urandom(32)).decode(),
-        "WARDGATE_SERVER__TRUSTED_PROXIES": "127.0.0.1",
-    }
-    process, log = start(
-        stack, folder, "wardgate", [binary, "serve", "--listen", f"127.0.0.1:{port}", "--data-dir", data], **settings
-    )
-    until_it_listens("wardgate", port, process, log)
-    create = [binary, "user", "create", "--email", EMAIL, "--password-stdin", "--data-dir", data]
-    subprocess.run(create, input=PASSWORD.encode(), env=os.environ | settings, check=True, capture_output=True)
-    return port
+    """Port and process of a production server with two tenants and a user in one."""
+    settings = production(f"https://{HOST}") | {"WARDGATE_SERVER__TENANT_HEADER": "x-tenant"}
+    data = ["--data-dir", folder / "data"]
+    port, process, _ = serve(stack, folder, "wardgate", binary, settings, *data)
+    tool(binary, settings, "user", "create", "--email", EMAIL, "--password-stdin", *data, given=PASSWORD)
+    tool(binary, settings, "tenant", "create", "--name", OTHER, OTHER, *data)
+    return port, process
 
 
 def nginx(stack, folder, upstream, application, chain, key, tls):
@@ -286,6 +229,25 @@ def caddy(stack, folder, upstream, application, chain, key, tls):
     process, log = start(stack, folder, "caddy", command, **homes)
     until_it_listens("caddy", port, process, log)
     return Proxy("Caddy", port, tls)
+
+
+def haproxy(stack, folder, upstream, application, chain, key, tls):
+    port, both = free_port(), folder / "haproxy.pem"
+    both.write_text(chain.read_text() + key.read_text())
+    script = folder / "wardgate.lua"
+    script.write_text(replaced(block("lua"), {"127.0.0.1:8080": f"127.0.0.1:{upstream}"}))
+    changes = {
+        "/etc/haproxy/wardgate.lua": str(script),
+        "127.0.0.1:8080": f"127.0.0.1:{upstream}",
+        "127.0.0.1:3000": f"127.0.0.1:{application}",
+        "bind :443": f"bind 127.0.0.1:{port}",
+        f"/etc/ssl/{HOST}.pem": str(both),
+    }
+    (folder / "haproxy.cfg").write_text(replaced(block("haproxy"), changes))
+    program = shutil.which("haproxy") or "/usr/sbin/haproxy"
+    process, log = start(stack, folder, "haproxy", [program, "-db", "-f", folder / "haproxy.cfg"])
+    until_it_listens("haproxy", port, process, log)
+    return Proxy("HAProxy", port, tls)
 
 
 def spellings(name):
@@ -417,10 +379,15 @@ def run(proxy, application, direct):
         [("PUT /a%20b/c?x=1&y=%2F&z HTTP/1.1", hashlib.sha256(body).hexdigest())],
     )
     head = f"POST /notes HTTP/1.1\r\nhost: {HOST}\r\nauthorization: {bearer}\r\nconnection: close\r\n"
-    chunked = f"{head}transfer-encoding: chunked\r\ntrailer: X-Auth-Subject\r\n\r\n"
-    proxy.send(f"{chunked}4\r\nbody\r\n0\r\nX-Auth-Subject: {EVIL}\r\n\r\n".encode())
-    got = [(request.body, request.identity(), EVIL.encode() in request.bytes) for request in application.take()]
-    step(f"{proxy.name}: a body in chunks, and no trailer", got, [(b"body", own, False)])
+    for announced in ["", "trailer: X-Auth-Subject\r\n"]:
+        chunked = f"{head}transfer-encoding: chunked\r\n{announced}\r\n"
+        reply = proxy.send(f"{chunked}4\r\nbody\r\n0\r\nX-Auth-Subject: {EVIL}\r\n\r\n".encode())
+        got = [(request.body, request.identity(), EVIL.encode() in request.bytes) for request in application.take()]
+        # HAProxy passes trailers on, so that a body in chunks is refused there.
+        right = [] if proxy.name == "HAProxy" else [(b"body", own, False)]
+        status = 411 if proxy.name == "HAProxy" else 200
+        what = announced.strip() or "unannounced"
+        step(f"{proxy.name}: a body in chunks, and no trailer, {what}", (reply.status, got), (status, right))
     inner = f"GET /smuggled HTTP/1.1\r\nhost: {HOST}\r\nX-Auth-Subject: {EVIL}\r\n\r\n"
     both = f"{head}content-length: {len(inner) + 5}\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{inner}"
     proxy.send(both.encode())
@@ -433,6 +400,19 @@ def run(proxy, application, direct):
     step(f"{proxy.name}: the application is told the client's address", told, [["127.0.0.1"]])
     sessions = proxy.ask("GET", "/auth/sessions", [("authorization", bearer), ("x-forwarded-for", "192.0.2.66")])
     step(f"{proxy.name}: and so is Wardgate", (sessions.status, b"192.0.2" in sessions.body), (200, False))
+
+    # The tenant.
+    named = ("x-tenant", OTHER)
+    keys = proxy.ask("GET", "/.well-known/jwks.json").body
+    directly = send(
+        direct, f"GET /.well-known/jwks.json HTTP/1.1\r\nhost: {HOST}\r\nx-tenant: {OTHER}\r\nconnection: close\r\n\r\n".encode(), None
+    ).body
+    step(f"{proxy.name}: whoever names a tenant to Wardgate itself gets its keys", directly != keys, True)
+    step(f"{proxy.name}: not so through the proxy", proxy.ask("GET", "/.well-known/jwks.json", [named]).body, keys)
+    me = proxy.ask("GET", "/auth/me", [("authorization", bearer), named])
+    step(f"{proxy.name}: a client names no tenant to Wardgate", me.status, 200)
+    reply = proxy.ask("GET", "/notes", [("authorization", bearer), named])
+    step(f"{proxy.name}: nor to who is asked", (reply.status, taken()), (200, [own]))
 
     # Paths that look like Wardgate's.
     paths = ["/auth/../notes", "/auth/%2e%2e/notes", "/auth/%2e%2e%2fnotes", "//notes", "/./notes", "/%6eotes"]
@@ -452,11 +432,16 @@ def main():
         tls = ssl.create_default_context(cafile=chain)
         application = Application()
         stack.callback(application.shutdown)
-        direct = wardgate(stack, folder, binary)
-        for make in [nginx, caddy]:
-            run(make(stack, folder, direct, application.port, chain, key, tls), application, direct)
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(1 if failed or not passed else 0)
+        direct, process = wardgate(stack, folder, binary)
+        proxies = []
+        for make in [nginx, caddy, haproxy]:
+            proxies.append(make(stack, folder, direct, application.port, chain, key, tls))
+            run(proxies[-1], application, direct)
+        stop(process)
+        for proxy in proxies:
+            reply = proxy.ask("GET", "/notes", [("authorization", "Bearer of anything")])
+            step(f"{proxy.name}: with Wardgate gone nobody passes", (reply.status >= 500, application.take()), (True, []))
+    end()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,11 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
+use axum::extract::{Request, State};
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Version};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -40,7 +45,7 @@ const HTTP1_BUFFER: usize = 64 * 1024;
 const HTTP2_HEADER_LIST: u32 = 32 * 1024;
 const HTTP2_STREAMS: u32 = 100;
 
-/// Requests and closing together leave the process gone within ten seconds of the signal.
+/// Requests and closing together leave the process gone within ten seconds, of the signal or of the delay after it.
 const LONGEST_GRACE: Duration = Duration::from_secs(9);
 const CLOSING: Duration = Duration::from_millis(800);
 
@@ -198,7 +203,8 @@ impl Start {
             metrics::serve(&gate, &door, listener)?;
         }
         let entrance = Entrance { listener: self.listener, door, tls };
-        answer(&gate, entrance, server.shutdown_grace, signals).await
+        let stop = Stop { delay: server.shutdown_delay, grace: server.shutdown_grace.min(LONGEST_GRACE) };
+        answer(&gate, entrance, stop, signals).await
     }
 }
 
@@ -219,15 +225,19 @@ struct Entrance {
     tls: Option<Watch>,
 }
 
-async fn answer(
-    gate: &Wardgate,
-    entrance: Entrance,
+/// How a stop goes on.
+struct Stop {
+    /// For so long connections are still taken.
+    delay: Duration,
+    /// And for so long after that are requests under way.
     grace: Duration,
-    signals: Signals,
-) -> Result<(), Failure> {
+}
+
+async fn answer(gate: &Wardgate, entrance: Entrance, stop: Stop, signals: Signals) -> Result<(), Failure> {
     let (handle, app) = (Handle::new(), gate.clone().into_app());
+    let app = app.layer(from_fn_with_state(gate.clone(), ends_connection));
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(stop_on_signal(gate.clone(), handle.clone(), grace.min(LONGEST_GRACE), signals));
+    tokio::spawn(stop_on_signal(gate.clone(), handle.clone(), stop, signals));
     let server = axum_server::from_tcp(entrance.listener)?.handle(handle);
     match entrance.tls {
         None => bounded(server.acceptor(entrance.door)).serve(app).await?,
@@ -259,12 +269,31 @@ pub(crate) fn bounded<A>(server: Server<SocketAddr, A>) -> Server<SocketAddr, A>
     server
 }
 
-async fn stop_on_signal(gate: Wardgate, handle: Handle<SocketAddr>, grace: Duration, mut signals: Signals) {
+/// While the server stops, the answer is the last on its connection. A connection closed while it waits for the next
+/// request can meet that request on its way, and a proxy does not send a sign-in twice.
+async fn ends_connection(State(gate): State<Wardgate>, request: Request, next: Next) -> Response {
+    let version = request.version();
+    let mut response = next.run(request).await;
+    // HTTP/2 has no such header (RFC 9113 section 8.2.2) and loses nothing: GOAWAY says which requests were not taken.
+    if version < Version::HTTP_2 && gate.is_stopping() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+async fn stop_on_signal(gate: Wardgate, handle: Handle<SocketAddr>, stop: Stop, mut signals: Signals) {
     let name = signals.next().await;
     tracing::info!(signal = name, "stopping");
     gate.begin_stop();
-    handle.graceful_shutdown(Some(grace));
-    let name = signals.next().await;
+    let stopping = async {
+        tokio::time::sleep(stop.delay).await;
+        handle.graceful_shutdown(Some(stop.grace));
+        std::future::pending().await
+    };
+    let name = tokio::select! {
+        name = signals.next() => name,
+        never = stopping => never,
+    };
     tracing::warn!(signal = name, "a second signal: gone at once");
     std::process::exit(1);
 }

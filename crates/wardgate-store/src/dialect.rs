@@ -3,7 +3,7 @@
 mod check;
 mod words;
 
-pub(crate) use words::fill_types;
+pub(crate) use words::fill_words;
 
 /// The database engine behind a [`Db`](crate::Db).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use aws_lc_rs::digest;
 
-use crate::{Dialect, StoreError, dialect::fill_types};
+use crate::{Dialect, StoreError, dialect::fill_words};
 
 /// One step of the schema: a text for both engines.
 ///
 /// Types that differ are written as `{id}`, `{bytes}` and `{time}` (milliseconds since 1970); `BIGINT` and
 /// `TEXT` stand as they are. Once released, a text never changes: its checksum is kept in the database.
+///
+/// `CREATE INDEX {concurrently} name ON …`, alone in its migration, builds the index of a table that others write to
+/// meanwhile. PostgreSQL can do so in no transaction: what was cut short is built anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Migration {
     /// Counts up from 1.
@@ -54,15 +57,19 @@ pub(crate) const RECORDED: &str = "SELECT version, checksum FROM schema_migratio
 pub(crate) type Recorded = BTreeMap<i64, String>;
 
 impl Migration {
-    /// SHA-256 of the text before its type words are filled, so that it is one for both engines.
+    /// SHA-256 of the text before its words are filled, so that it is one for both engines.
     pub(crate) fn checksum(&self) -> String {
         let sum = digest::digest(&digest::SHA256, self.sql.as_bytes());
         sum.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     pub(crate) fn filled(&self, dialect: Dialect) -> Result<String, StoreError> {
-        fill_types(self.sql, dialect)
-            .map_err(|word| self.fault(format_args!("has an unknown type word {word}")))
+        fill_words(self.sql, dialect).map_err(|word| self.fault(format_args!("has an unknown word {word}")))
+    }
+
+    /// The index that is built while others write, if that is what it does.
+    pub(crate) fn builds_concurrently(&self) -> Option<&'static str> {
+        self.sql.split_once("{concurrently}")?.1.split_whitespace().next()
     }
 
     pub(crate) fn fault(&self, reason: impl std::fmt::Display) -> StoreError {

@@ -9,7 +9,7 @@ use crate::kernel::ids::{
     SessionId, TenantId, UserId,
 };
 use crate::kernel::principal::Subject;
-use crate::kernel::tenant::OwnLimits;
+use crate::kernel::tenant::{MailUrls, OwnLimits};
 use crate::kernel::time::Timestamp;
 
 macro_rules! id_columns {
@@ -50,6 +50,14 @@ impl From<TenantId> for TenantKey {
 
 /// As a JSON object.
 impl Column for OwnLimits {
+    fn from_cell(cell: Cell<'_>) -> Result<Self, StoreError> {
+        let text = String::from_cell(cell)?;
+        serde_json::from_str(&text).map_err(|error| StoreError::decode(error.to_string()))
+    }
+}
+
+/// As a JSON object.
+impl Column for MailUrls {
     fn from_cell(cell: Cell<'_>) -> Result<Self, StoreError> {
         let text = String::from_cell(cell)?;
         serde_json::from_str(&text).map_err(|error| StoreError::decode(error.to_string()))

@@ -400,20 +400,23 @@ impl Wardgate {
         result
     }
 
-    /// Whether requests can be served: the database answers, its schema is current, its master key was given, a signing
-    /// key is open, and the gate is not [stopping](Self::begin_stop).
+    /// Whether requests can be served: the database answers, its schema lacks nothing, its master key was given, a
+    /// signing key is open, and the gate is not [stopping](Self::begin_stop).
     pub async fn is_ready(&self) -> bool {
         let second = std::time::Duration::from_secs(1);
         !self.is_stopping() && tokio::time::timeout(second, self.check_ready()).await.is_ok_and(|ready| ready)
     }
 
     async fn check_ready(&self) -> bool {
-        let current = self.0.env.db.pending(MIGRATIONS).await.is_ok_and(|pending| pending.is_empty());
+        // A newer program has migrated while this one runs: steps that would break it are refused by the rules of
+        // migrations, and a load balancer that took away every node would make an outage of each upgrade (S-154).
+        let current = self.0.env.db.pending(MIGRATIONS).await.is_ok_and(|pending| pending.missing.is_empty());
         let can_seal = self.0.keyring.sealing().is_ok();
         current && can_seal && self.0.keys.can_sign(TenantId::DEFAULT).await.unwrap_or(false)
     }
 
-    pub(crate) fn is_stopping(&self) -> bool {
+    /// Whether [`begin_stop`](Self::begin_stop) was called.
+    pub fn is_stopping(&self) -> bool {
         self.0.stopping.load(std::sync::atomic::Ordering::Relaxed)
     }
 

@@ -112,7 +112,7 @@ pub use kernel::network::{InvalidNetwork, Network};
 pub use kernel::page::{Page, PageRequest, Position};
 pub use kernel::principal::{Principal, Subject, Via};
 pub use kernel::source::Source;
-pub use kernel::tenant::{Branding, CurrentTenant, OwnLimits};
+pub use kernel::tenant::{Branding, CurrentTenant, MailUrls, OwnLimits};
 pub use kernel::time::{InvalidTimestamp, Timestamp};
 #[cfg(any(feature = "webhook", feature = "federation"))]
 pub use ports::{Answer, Outbound, OutboundError, Resolved, Resolver};

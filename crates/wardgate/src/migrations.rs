@@ -12,7 +12,8 @@ macro_rules! migrations {
     };
 }
 
-/// Every migration, oldest first. Applied ones never change; the store compares their checksums.
+/// Every migration, oldest first. Applied ones never change; the store compares their checksums. Each is made while the
+/// program of the version before serves: `tests/rules/migrations.rs` says what that leaves.
 pub const MIGRATIONS: &[Migration] = migrations![
     1 "0001_tenants",
     2 "0002_audit",
@@ -37,5 +38,6 @@ pub const MIGRATIONS: &[Migration] = migrations![
     21 "0021_federation",
     22 "0022_branding",
     23 "0023_tenant_limits",
+    24 "0024_people",
     25 "0025_lasting_keys",
 ];

@@ -14,7 +14,7 @@ use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::authn::{ActsOn, admit, beside_path};
+use crate::authn::{ActsOn, admit, below_path, beside_path};
 use crate::features::{
     api_keys, audit, federation, keys, lifecycle, organizations, password, principals, recovery, roles,
     service_accounts, sessions, setup, signin, tenants, tokens,
@@ -83,6 +83,12 @@ fn routes(gate: &Wardgate) -> Router<Wardgate> {
         .route("/admin/tenants/{id}/{*path}", any(below_id))
         .with_state((gate.clone(), inner));
     let routes = root.layer(from_fn_with_state(gate.clone(), beside_path)).merge(of_tenants);
+    #[cfg(feature = "pages")]
+    let routes = if gate.0.pages {
+        routes.layer(from_fn_with_state(gate.clone(), crate::pages::turned_away))
+    } else {
+        routes
+    };
     let routes = if gate.0.web.docs { routes.merge(docs::router(description())) } else { routes };
     match &gate.0.dev_inbox {
         Some(mails) => routes.merge(inbox::router(Arc::clone(mails))),
@@ -130,7 +136,7 @@ type Inner = (Wardgate, Router);
 async fn below_slug(State((gate, inner)): State<Inner>, mut request: Request) -> Response {
     let path = request.uri().path().strip_prefix("/t/").unwrap_or_default();
     let (slug, rest) = path.split_once('/').unwrap_or((path, ""));
-    match gate.tenants().by_slug(slug).await {
+    match below_path(&gate, slug, request.uri(), request.headers()).await {
         Ok(tenant) => {
             let rest = format!("/{rest}");
             request.extensions_mut().insert(tenant);

@@ -71,8 +71,8 @@ impl Wardgate {
         off_runtime(move || back_up(&from, &to, replace, progress)).await
     }
 
-    /// Ends whatever may have ended since the state of this database, after it was put back by other means than
-    /// [`Builder::restore`]: nothing that was revoked comes back with it.
+    /// Ends every credential that may have ended since the state of this database, after it was put back by other means
+    /// than [`Builder::restore`]. Users, roles, passwords and links to other providers stay as they were.
     pub async fn end_restored(&self, api_keys: ApiKeysAfter) -> Result<Ended, AuthError> {
         let caller = self.operator();
         let ended = restore::end_all(&self.0.env, &self.0.audit, api_keys, &caller).await?;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use wardgate::{AuthError, OwnLimits, PageRequest, Tenant, TenantChange};
+use wardgate::{AuthError, MailUrls, OwnLimits, PageRequest, Tenant, TenantChange};
 
 use super::Opened;
 use crate::cli::{Common, Tenant as Command};
@@ -38,19 +38,30 @@ async fn dispatch(common: &Common, gate: &Opened, command: Command) -> Result<()
             registration,
             min_password_length,
             rate_limit,
+            mail_url,
             host,
         } => {
-            let rate_limits = limits(&rate_limit)?;
+            let (rate_limits, mail_urls) = (limits(&rate_limit)?, urls(&mail_url)?);
             let id = find(gate, &slug).await?.id;
             let change = TenantChange {
                 name,
-                logo_url: logo_url.map(Some),
-                accent_color: accent_color.map(Some),
-                registration: registration.map(Some),
-                min_password_length: min_password_length.map(Some),
+                logo_url: logo_url.map(|given| given.0),
+                accent_color: accent_color.map(|given| given.0),
+                registration: registration.map(|given| given.0),
+                min_password_length: min_password_length.map(|given| given.0),
                 rate_limits,
-                hosts: (!host.is_empty()).then_some(host),
+                mail_urls,
+                hosts: match host.as_slice() {
+                    [] => None,
+                    [one] if one == "none" => Some(Vec::new()),
+                    _ => Some(host),
+                },
             };
+            if change == TenantChange::default() {
+                return Err(Failure::Usage(
+                    "there is nothing to change: `wardgate tenant set --help` shows the settings".to_owned(),
+                ));
+            }
             let changed = gate.tenants().update(id, change, &operator).await;
             report(common, "changed", &changed.map_err(|error| explain(error, &slug))?)
         }
@@ -96,6 +107,37 @@ fn limits(given: &[String]) -> Result<Option<Option<OwnLimits>>, Failure> {
         })?;
         if place.replace(number).is_some() {
             return Err(Failure::Usage(format!("--rate-limit {pair}: {name} was given before")));
+        }
+    }
+    Ok((!given.is_empty()).then_some(Some(own)))
+}
+
+/// The pages of `--mail-url`: absent, taken away, or exactly these.
+fn urls(given: &[String]) -> Result<Option<Option<MailUrls>>, Failure> {
+    if given.iter().any(|pair| pair == "none") {
+        return match given {
+            [_] => Ok(Some(None)),
+            _ => Err(Failure::Usage("--mail-url none stands alone".to_owned())),
+        };
+    }
+    let mut own = MailUrls::default();
+    for pair in given {
+        let (name, url) = pair.split_once('=').unwrap_or((pair, ""));
+        let place = match name {
+            "verify_url" => &mut own.verify_url,
+            "reset_url" => &mut own.reset_url,
+            "magic_link_url" => &mut own.magic_link_url,
+            "invitation_url" => &mut own.invitation_url,
+            "organization_url" => &mut own.organization_url,
+            _ => {
+                return Err(Failure::Usage(format!(
+                    "--mail-url {pair}: {name:?} is no page; there are verify_url, reset_url, magic_link_url, \
+                     invitation_url and organization_url"
+                )));
+            }
+        };
+        if place.replace(url.to_owned()).is_some() {
+            return Err(Failure::Usage(format!("--mail-url {pair}: {name} was given before")));
         }
     }
     Ok((!given.is_empty()).then_some(Some(own)))
@@ -166,7 +208,12 @@ fn show(common: &Common, tenant: &Tenant) -> Result<(), Failure> {
         ("logo", or_dash(&tenant.logo_url)),
         ("accent", or_dash(&tenant.accent_color)),
         ("registration", or_dash(&tenant.registration)),
+        (
+            "password",
+            tenant.min_password_length.map_or_else(|| "-".to_owned(), |n| format!("at least {n} characters")),
+        ),
         ("limits", tenant.rate_limits.map_or_else(|| "-".to_owned(), |own| own.to_string())),
+        ("mail pages", tenant.mail_urls.as_ref().map_or_else(|| "-".to_owned(), |own| own.to_string())),
         ("since", tenant.created_at.to_string()),
     ];
     for (name, value) in rows {

@@ -18,6 +18,7 @@ pub(crate) const LIMITS: &[(&str, Limit)] = &[
     ("server.nodes", Limit::Integer(1, 1000)),
     ("server.max_connections", Limit::Integer(1, 1_000_000)),
     ("server.shutdown_grace", Limit::Duration("0s", "10s")),
+    ("server.shutdown_delay", Limit::Duration("0s", "60s")),
 ];
 
 const LISTEN: &str = "server.listen";
@@ -45,6 +46,7 @@ struct RawServer {
     nodes: i64,
     max_connections: i64,
     shutdown_grace: String,
+    shutdown_delay: String,
     master_key: Option<Secret<String>>,
     previous_master_key_files: Vec<String>,
 }
@@ -70,6 +72,8 @@ pub(crate) struct Server {
     pub(crate) max_connections: usize,
     /// At most ten seconds: the process must be gone by then.
     pub(crate) shutdown_grace: Duration,
+    /// How long before that connections are still taken.
+    pub(crate) shutdown_delay: Duration,
     /// `None` only outside production: the one that `--dev` made lies in the data folder.
     pub(crate) master_key: Option<Secret<[u8; MASTER_KEY_BYTES]>>,
     /// Those from before.
@@ -111,6 +115,7 @@ pub(super) fn check(checker: &mut Checker<'_>) -> Option<Server> {
     let nodes = checker.integer(NODES, raw.nodes);
     let max_connections = checker.integer("server.max_connections", raw.max_connections);
     let shutdown_grace = checker.duration("server.shutdown_grace", &raw.shutdown_grace);
+    let shutdown_delay = checker.duration("server.shutdown_delay", &raw.shutdown_delay);
     Some(Server {
         listen: listen?,
         issuer,
@@ -123,6 +128,7 @@ pub(super) fn check(checker: &mut Checker<'_>) -> Option<Server> {
         nodes: nodes?,
         max_connections: max_connections?,
         shutdown_grace: shutdown_grace?,
+        shutdown_delay: shutdown_delay?,
         master_key,
         previous_master_keys,
     })

@@ -1,6 +1,7 @@
 //! Stopping: what is under way is finished, what is idle is closed, and a second signal is the last.
 
 use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 
 use crate::support::{Server, half_a_login, login_body, read_text};
 
@@ -23,6 +24,39 @@ fn a_sign_in_that_is_under_way_is_finished_and_an_idle_connection_closed() {
     let mut answer = String::new();
     login.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.contains("access_token"), "{answer}");
+    assert_eq!(server.wait(), Some(0));
+}
+
+// S-154
+#[test]
+fn until_a_load_balancer_has_seen_it_requests_are_still_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start_with(folder.path(), &[("WARDGATE_SERVER__SHUTDOWN_DELAY", "60s")]);
+    server.register("ada@example.com");
+    let mut kept = server.connect();
+    let ask = |connection: &mut TcpStream| {
+        connection.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+        read_text(connection, 12)
+    };
+    assert_eq!(ask(&mut kept), "HTTP/1.1 200");
+    server.terminate();
+    server.wait_for_log("stopping");
+    // What is left of the first answer, the second, and the end of the connection that it announces.
+    kept.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    let mut rest = String::new();
+    kept.read_to_string(&mut rest).unwrap();
+    let (first, second) = rest.split_once("HTTP/1.1 503").expect("it is not ready any more");
+    assert!(second.contains("connection: close") && !first.contains("connection: close"), "{rest}");
+    server.log_in("ada@example.com");
+    server.terminate();
+    assert_eq!(server.wait(), Some(1));
+}
+
+#[test]
+fn after_the_delay_it_stops_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start_with(folder.path(), &[("WARDGATE_SERVER__SHUTDOWN_DELAY", "50ms")]);
+    server.terminate();
     assert_eq!(server.wait(), Some(0));
 }
 

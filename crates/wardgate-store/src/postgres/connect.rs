@@ -16,6 +16,11 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// The server gives up a statement that takes as long, and a wait for a lock that takes as long: whoever asked has gone
 /// by then, and the connection is one of few. Parameters in the URL's `options` come later and win.
 const TIMEOUTS: &str = "-c statement_timeout=15s -c lock_timeout=5s";
+/// A plan is kept as long as its connection, and is made while a table may have ten rows, where reading all of them is the
+/// quickest way; when there are ten thousand it would be read like that until the next ANALYZE. Each statement has an
+/// index, which costs nothing where there is little. The price that is put on reading all would set off the compiler
+/// where nothing else is possible, for which no statement here is long enough.
+const PLANS: &str = "-c enable_seqscan=off -c jit=off";
 
 pub(super) fn pool(url: &PostgresUrl, options: &DbOptions) -> Result<Pool, StoreError> {
     let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
@@ -43,7 +48,7 @@ fn driver_config(url: &PostgresUrl, durability: Durability) -> tokio_postgres::C
     }
     let given = config.get_options().unwrap_or_default().to_owned();
     let durability = if durability == Durability::Off { "-c synchronous_commit=off" } else { "" };
-    config.options(format!("{TIMEOUTS} {given} {durability}").trim_end());
+    config.options(format!("{TIMEOUTS} {PLANS} {given} {durability}").trim_end());
     config
 }
 

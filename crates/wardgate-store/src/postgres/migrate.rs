@@ -1,4 +1,12 @@
-//! Migrations on PostgreSQL: under one advisory lock, one transaction each.
+//! Migrations on PostgreSQL: under one advisory lock, one transaction each, and while others work.
+//!
+//! A step that waits for a table lets everybody wait who comes after it, readers too. So it gives way soon and comes
+//! back: whoever holds the table may be a dump, which takes its time.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tokio_postgres::{Error, error::SqlState};
 
 use super::{
     error::{describe, store_error},
@@ -11,12 +19,19 @@ use crate::{
     migrate::{self, CREATE_TABLE, RECORDED, Recorded},
 };
 
+/// For so long a step waits for a table, and those behind it: well within the patience of their statements.
+const WAIT: &str = "SET LOCAL lock_timeout = '1s'";
+/// For so long those who waited have the table to themselves.
+const PAUSE: Duration = Duration::from_secs(2);
+/// Ten minutes in all.
+const ATTEMPTS: usize = 200;
+
 /// Several nodes may start at once; the lock lets one migrate while the others wait for it.
 pub(super) async fn apply(mut lease: Lease, migrations: &[Migration]) -> Result<Vec<Applied>, StoreError> {
     let key = lock::key(b"schema", "migrations");
     // The lock belongs to the connection: if anything fails here, closing it releases the lock.
     lease.taint();
-    // A migration of a large table takes its time, and so does waiting for the node that runs it.
+    // A large table takes its time, and so does waiting for the node that migrates.
     lease.batch("SET statement_timeout = 0; SET lock_timeout = 0").await?;
     lease.batch(&format!("SELECT pg_advisory_lock({key})")).await?;
     // What moves rows would find none.
@@ -40,15 +55,42 @@ pub(super) async fn pending(lease: &Lease, migrations: &[Migration]) -> Result<P
 
 async fn step(lease: &mut Lease, migration: &Migration) -> Result<(), StoreError> {
     let text = migration.filled(Dialect::Postgres)?;
-    lease.begin(Block::Write).await?;
-    let ran = lease.client().batch_execute(&text).await;
-    ran.map_err(|error| migration.fault(format_args!("failed: {}", describe(&error))))?;
-    lease.batch(CREATE_TABLE).await?;
+    if let Some(index) = migration.builds_concurrently() {
+        // It waits for nobody's table, but for transactions to end, and can be in none. Of one that was cut short an
+        // index is left that serves nobody.
+        lease.batch(&format!("DROP INDEX CONCURRENTLY IF EXISTS {index}")).await?;
+        return run(lease, migration, &text).await.map_err(|error| failed(migration, &error));
+    }
+    for _ in 0..ATTEMPTS {
+        lease.begin(Block::Write).await?;
+        lease.batch(WAIT).await?;
+        match run(lease, migration, &text).await {
+            Ok(()) => return lease.commit().await,
+            Err(error) if is_in_the_way(&error) => lease.batch("ROLLBACK").await?,
+            Err(error) => return Err(failed(migration, &error)),
+        }
+        tracing::warn!(migration = migration.name, "others hold its tables: it waits, and tries again");
+        sleep(PAUSE).await;
+    }
+    Err(migration.fault("failed: others hold its tables and do not let go, such as a dump of the database"))
+}
+
+async fn run(lease: &Lease, migration: &Migration, text: &str) -> Result<(), Error> {
+    let client = lease.client();
+    client.batch_execute(text).await?;
+    client.batch_execute(CREATE_TABLE).await?;
     let sql = "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)";
     let row = (i64::from(migration.version), migration.name, migration.checksum());
-    let recorded = lease.client().execute(sql, &[&row.0, &row.1, &row.2]).await;
-    recorded.map_err(|error| store_error(&error))?;
-    lease.commit().await
+    client.execute(sql, &[&row.0, &row.1, &row.2]).await.map(drop)
+}
+
+fn is_in_the_way(error: &Error) -> bool {
+    let states = [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED];
+    error.code().is_some_and(|code| states.contains(code))
+}
+
+fn failed(migration: &Migration, error: &Error) -> StoreError {
+    migration.fault(format_args!("failed: {}", describe(error)))
 }
 
 async fn recorded(lease: &Lease) -> Result<Recorded, StoreError> {

@@ -1,8 +1,9 @@
 //! Migrations against real databases: order, repetition, change, and two at once.
 
+use tokio_postgres::{Client, NoTls};
 use wardgate_store::{Migration, StoreError, testing::Scratch};
 
-use crate::support::{A, LINKS, NOTES, SCHEMA, add_note, engines, names, open_again};
+use crate::support::{A, LINKS, NOTES, SCHEMA, add_note, engines, names, on_postgres, open_again};
 
 const MORE: Migration = Migration { version: 3, name: "more", sql: "CREATE TABLE more (id BIGINT NOT NULL)" };
 
@@ -139,4 +140,78 @@ async fn rebuilding_a_table_keeps_what_refers_to_it_on_sqlite() {
     let kept: Result<Vec<(String,)>, StoreError> =
         db.read(A, (), |tx, ()| Box::pin(async move { tx.all(LINKED, &[]).await })).await;
     assert_eq!(kept.unwrap(), [("a".to_owned(),)]);
+}
+
+const WIDER: Migration =
+    Migration { version: 3, name: "wider", sql: "ALTER TABLE notes ADD COLUMN extra TEXT" };
+const INDEX: Migration = Migration {
+    version: 3,
+    name: "index",
+    sql: "-- As it stands in a file.\nCREATE INDEX {concurrently} ix_notes__number ON notes (tenant_id, number);\n",
+};
+
+async fn connect(scratch: &Scratch) -> Client {
+    let (client, connection) = tokio_postgres::connect(scratch.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// Returns once a connection of this database waits for a lock.
+async fn until_one_waits(client: &Client) {
+    let waits = "SELECT count(*) FROM pg_stat_activity \
+                 WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while client.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_that_has_to_wait_for_a_table_lets_others_through() {
+    // S-154
+    let Some(scratch) = on_postgres().await else { return };
+    let (db, watcher, dump) = (scratch.db(), connect(&scratch).await, connect(&scratch).await);
+    add_note(db, A, "a", 1).await.unwrap();
+    dump.batch_execute("BEGIN; LOCK TABLE notes IN ACCESS SHARE MODE").await.unwrap();
+    let (other, all) = (db.clone(), with(&[WIDER]));
+    let migrating = tokio::spawn(async move { other.migrate(&all).await });
+    until_one_waits(&watcher).await;
+    // It stands behind the step, which gives way sooner than this loses patience; the dump goes on.
+    assert_eq!(names(db, A).await, ["a"]);
+    dump.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(migrating.await.unwrap().unwrap().len(), 1);
+    add_note(db, A, "b", 1).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_index_is_built_while_others_write() {
+    let Some(scratch) = on_postgres().await else { return };
+    let (db, watcher, writer) = (scratch.db(), connect(&scratch).await, connect(&scratch).await);
+    let write = "SET wardgate.tenant = 'all'; BEGIN; UPDATE notes SET number = 2; LOCK TABLE notes IN ROW EXCLUSIVE MODE";
+    writer.batch_execute(write).await.unwrap();
+    let (other, all) = (db.clone(), with(&[INDEX]));
+    let migrating = tokio::spawn(async move { other.migrate(&all).await });
+    until_one_waits(&watcher).await;
+    add_note(db, A, "a", 1).await.unwrap();
+    writer.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(migrating.await.unwrap().unwrap().len(), 1);
+    let valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix_notes__number'::regclass";
+    assert!(watcher.query_one(valid, &[]).await.unwrap().get::<_, bool>(0));
+}
+
+#[tokio::test]
+async fn an_index_whose_building_was_cut_short_is_built_anew() {
+    let Some(scratch) = on_postgres().await else { return };
+    let left = "CREATE INDEX ix_notes__number ON notes (number)";
+    connect(&scratch).await.batch_execute(left).await.unwrap();
+    assert_eq!(scratch.db().migrate(&with(&[INDEX])).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_index_that_is_built_while_others_write_is_one_on_both_engines() {
+    for scratch in engines().await {
+        assert_eq!(scratch.db().migrate(&with(&[INDEX])).await.unwrap().len(), 1);
+        let tables = wardgate_store::testing::schema(scratch.db()).await.unwrap();
+        let notes = tables.iter().find(|table| table.name == "notes").unwrap();
+        assert!(format!("{notes:?}").contains("ix_notes__number"), "{notes:?}");
+    }
 }

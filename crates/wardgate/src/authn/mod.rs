@@ -13,4 +13,4 @@ pub(crate) use credential::{bearer, cookie};
 pub(crate) use current::Presented;
 pub use current::{CurrentPrincipal, CurrentUser};
 pub use require::{Admin, Require, RequireRole, Requirement, Superadmin};
-pub(crate) use tenant::{ActsOn, beside_path};
+pub(crate) use tenant::{ActsOn, below_path, beside_path};

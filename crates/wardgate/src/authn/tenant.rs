@@ -33,6 +33,16 @@ pub(crate) async fn beside_path(State(gate): State<Wardgate>, mut request: Reque
     }
 }
 
+/// The tenant that the path names, where its host lets it.
+pub(crate) async fn below_path(
+    gate: &Wardgate,
+    slug: &str,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<CurrentTenant, AuthError> {
+    gate.tenants().by_slug_at(slug, &asked_host(uri, headers)).await
+}
+
 /// The tenant that a trusted proxy names; else the one that the host names.
 async fn named(
     gate: &Wardgate,

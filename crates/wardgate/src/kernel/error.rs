@@ -129,6 +129,9 @@ pub enum AuthError {
     /// What the provider says is not enough for the account that it would be linked to, or is another's already.
     #[error("linking refused")]
     LinkingRefused,
+    /// What a mailed link does is for another account than the one that is signed in.
+    #[error("another account's link")]
+    WrongAccount,
     /// Without it the user could not sign in any more.
     #[error("the last way to sign in stays")]
     LastCredential,

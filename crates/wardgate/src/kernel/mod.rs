@@ -11,3 +11,4 @@ pub(crate) mod principal;
 pub(crate) mod source;
 pub(crate) mod tenant;
 pub(crate) mod time;
+pub(crate) mod words;

@@ -26,6 +26,51 @@ pub struct CurrentTenant {
     /// Fewest characters of a new password, if more than the configuration asks for.
     pub(crate) min_password_length: usize,
     pub(crate) rate_limits: OwnLimits,
+    /// Where links in its mails lead; for the tenant `default` the configuration says so.
+    pub(crate) mail_urls: Arc<MailUrls>,
+}
+
+/// Pages of a tenant's own that its mails link to, each as the setting of its name in `[mail]`; what is `None` is the page
+/// that Wardgate brings along, at the tenant's address.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MailUrls {
+    /// Sends the token to `POST /auth/email/verify`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify_url: Option<String>,
+    /// Asks for a password and sends both to `POST /auth/password/reset`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reset_url: Option<String>,
+    /// Sends the token to `POST /auth/magic-link/redeem`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub magic_link_url: Option<String>,
+    /// As `reset_url`, for invitations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invitation_url: Option<String>,
+    /// Sends the token to `POST /auth/invitations/accept`, as whoever is signed in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organization_url: Option<String>,
+}
+
+impl MailUrls {
+    /// Those that are given, with their names.
+    pub(crate) fn given(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let all = [
+            ("verify_url", &self.verify_url),
+            ("reset_url", &self.reset_url),
+            ("magic_link_url", &self.magic_link_url),
+            ("invitation_url", &self.invitation_url),
+            ("organization_url", &self.organization_url),
+        ];
+        all.into_iter().filter_map(|(name, url)| Some((name, url.as_deref()?)))
+    }
+}
+
+/// As `verify_url=https://app.example.com/verify,…`.
+impl fmt::Display for MailUrls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.given().map(|(name, url)| format!("{name}={url}")).collect::<Vec<_>>().join(","))
+    }
 }
 
 /// Limits of a tenant's own, as [`crate::RateLimits`] has them; what is `None` is as the configuration says.

@@ -66,7 +66,6 @@ impl Timestamp {
     }
 
     /// As `format` of strftime says, in UTC.
-    #[cfg(feature = "pages")]
     pub(crate) fn strftime(self, format: &str) -> String {
         jiff::Timestamp::from_millisecond(self.0)
             .map_or_else(|_| self.to_string(), |at| at.strftime(format).to_string())

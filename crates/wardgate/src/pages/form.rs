@@ -203,6 +203,8 @@ impl Form {
             }
             AuthError::EmailTaken => self.put("email", visit.words.error(error)),
             AuthError::IncorrectCredentials
+            | AuthError::MissingCredential
+            | AuthError::WrongAccount
             | AuthError::InvalidToken
             | AuthError::RegistrationClosed
             | AuthError::MailNotConfigured

@@ -3,17 +3,21 @@
 //! Opening a page uses no link up (S-126): programs that scan mail open every one.
 
 use axum::response::Response;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::form::{Form, Kind, Sent};
 use super::frame::{Frame, Single};
 use super::visit::Visit;
 use super::{sent, shown};
 use crate::features::links::Purpose;
-use crate::features::recovery::http::{Address, Reset, Token};
+use crate::features::recovery::http::{Address, Reset, Token, confirms_for};
 use crate::gate::Wardgate;
 use crate::kernel::error::AuthError;
 use crate::web::fields::FromFields;
 use crate::web::routes::{Access, Route};
+
+/// Under which name the browser keeps the token while somebody signs in.
+const KEPT: &str = "wardgate-address";
 
 fn address_form(visit: &Visit, path: &str, button: &str) -> Form {
     Form::new(visit, path, button).field(visit.input("email", "email", "username").focused())
@@ -108,7 +112,16 @@ fn verify_form(visit: &Visit) -> Form {
 }
 
 fn verify_page(visit: &Visit, form: Form) -> Single {
-    token_page(visit, form, "verify-title", "verify-lead")
+    let page = token_page(visit, form, "verify-title", "verify-lead");
+    Single { p: Frame { keep: (!visit.is_faulty()).then_some(KEPT), ..page.p }, ..page }
+}
+
+/// For whoever has to sign in first, and comes back with the link.
+fn verify_later(visit: &Visit, form: Form) -> Single {
+    let next = utf8_percent_encode(&visit.at("/verify-email"), NON_ALPHANUMERIC).to_string();
+    let page = token_page(visit, form, "verify-title", "verify-first");
+    let ways = vec![visit.link("link-sign-in", &format!("/sign-in?next={next}"))];
+    Single { p: Frame { keep: Some(KEPT), ..page.p }, ways, links: Vec::new(), ..page }
 }
 
 async fn ask_verify(visit: Visit) -> Response {
@@ -118,11 +131,15 @@ async fn ask_verify(visit: Visit) -> Response {
 async fn verify(visit: Visit, form_sent: Sent) -> Result<Response, AuthError> {
     let done = async {
         let Token(token) = read_pasted(&form_sent)?;
-        visit.gate.recovery().verify_email(&visit.tenant, &token, &visit.source).await
+        let by = visit.user().and_then(|user| confirms_for(user));
+        visit.gate.recovery().verify_email(&visit.tenant, &token, by, &visit.source).await
     };
     match done.await {
         Ok(()) if visit.user().is_some() => Ok(visit.to("/account?done=address_confirmed")),
         Ok(()) => Ok(visit.to("/sign-in?done=address_confirmed")),
+        Err(error @ AuthError::MissingCredential) => {
+            visit.again(error, verify_form(&visit).typed(&form_sent), verify_later)
+        }
         Err(error) => visit.again(error, verify_form(&visit).typed(&form_sent), verify_page),
     }
 }

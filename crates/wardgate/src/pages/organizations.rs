@@ -94,7 +94,8 @@ fn invitation_form(visit: &Visit) -> Form {
 
 fn invitation_page(visit: &Visit, form: Form) -> Single {
     let (p, links) = (Frame::new(visit, "invitation-title"), vec![visit.link("link-account", "/account")]);
-    let p = Frame { is_linked: true, keep: Some(KEPT), ..p };
+    // What was refused need not come back.
+    let p = Frame { is_linked: true, keep: (!visit.is_faulty()).then_some(KEPT), ..p };
     Single { p, lead: vec![visit.words.get("invitation-lead")], form: Some(form), ways: Vec::new(), links }
 }
 

@@ -22,6 +22,7 @@ struct Row {
     id: String,
     label: String,
     email: Option<String>,
+    by_address: bool,
     made: String,
     used: String,
 }
@@ -47,6 +48,7 @@ fn row(visit: &Visit, link: Identity, labels: &HashMap<String, String>) -> Row {
         // One that is switched off has no label any more.
         label: labels.get(&link.provider).cloned().unwrap_or(link.provider),
         email: link.email,
+        by_address: link.by_address,
         made: at("provider-made", link.created_at),
         used: at("provider-used", link.last_used_at),
     }

@@ -5,6 +5,26 @@ use serde_json::{Map, Value, json};
 use super::problem::PROBLEMS;
 use super::routes::{Access, Endpoint};
 
+/// The groups of routes, in the order in which somebody who is new needs them, and what each is for.
+const GROUPS: [(&str, &str); 16] = [
+    ("tokens", "Sign in, stay signed in, sign out"),
+    ("account", "Register; one's own account, password and devices"),
+    ("sessions", "Cookies for browsers, and the question of a proxy whether a request may pass"),
+    ("recovery", "What links in mails do: prove an address, sign in, set a new password"),
+    ("other providers", "Sign in through Google, GitHub and others"),
+    ("API keys", "For machines: made, narrowed and exchanged by whoever they belong to"),
+    ("organizations", "What users share: members, their roles, invitations"),
+    ("users", "For administrators: everybody's accounts"),
+    ("roles", "For administrators: who may do what"),
+    ("service accounts", "For administrators: owners of API keys that are no people"),
+    ("providers", "For administrators: through which providers people may sign in"),
+    ("signing keys", "What tokens are checked with, and how that changes"),
+    ("audit log", "For administrators: who did what"),
+    ("tenants", "For superadmins: customers that know nothing of each other"),
+    ("setup", "The first superadmin"),
+    ("health", "For whoever runs it"),
+];
+
 /// What a route says of itself.
 #[derive(Clone)]
 pub(crate) struct Operation {
@@ -233,6 +253,7 @@ pub(crate) fn document(table: Vec<(Endpoint, Operation)>, more: Vec<(&'static st
             "description": "Authentication for APIs. Press Authorize and sign in with e-mail and password to try the protected routes.",
             "license": { "name": "MIT OR Apache-2.0" },
         },
+        "tags": GROUPS.map(|(name, description)| json!({ "name": name, "description": description })),
         "paths": paths,
         "components": { "schemas": schemas, "securitySchemes": security_schemes() },
     })
@@ -334,7 +355,7 @@ fn schemas() -> Value {
                 "logo_url": { "type": ["string", "null"] }, "accent_color": { "type": ["string", "null"] },
                 "registration": { "enum": ["open", "closed", null] },
                 "min_password_length": { "type": ["integer", "null"] }, "hosts": strings,
-                "rate_limits": { "type": ["object", "null"] },
+                "rate_limits": { "type": ["object", "null"] }, "mail_urls": { "type": ["object", "null"] },
                 "suspended_at": { "type": ["string", "null"], "format": "date-time" }, "created_at": time,
             },
         },

@@ -177,6 +177,13 @@ pub const PROBLEMS: &[ProblemRow] = &[
         "Sign in to the account as before and link the provider there; or prove the address to the provider first.",
     ),
     row(
+        "wrong_account",
+        403,
+        "Wrong account",
+        "This link is for another account",
+        "Sign in to the account that asked for the change, and send the token again: it was not used up.",
+    ),
+    row(
         "upstream_denied",
         403,
         "Provider not allowed",
@@ -409,6 +416,7 @@ impl AuthError {
             Self::UpstreamDenied => "upstream_denied",
             Self::UpstreamFailed => "upstream_failed",
             Self::LinkingRefused => "linking_refused",
+            Self::WrongAccount => "wrong_account",
             Self::LastCredential => "last_credential",
             Self::ProviderExists => "provider_exists",
             Self::TooManyProviders => "too_many_providers",
@@ -524,6 +532,15 @@ pub(crate) struct Refusal(std::sync::Arc<AuthError>);
 impl Refusal {
     /// What this answer refuses; `None` if it does not.
     pub(crate) fn take(response: &mut Response) -> Option<AuthError> {
+        Self::take_if(response, |_| true)
+    }
+
+    /// The same, of what `wanted` says; every other refusal stays.
+    pub(crate) fn take_if(
+        response: &mut Response,
+        wanted: impl FnOnce(&AuthError) -> bool,
+    ) -> Option<AuthError> {
+        response.extensions().get::<Self>().filter(|refusal| wanted(&refusal.0))?;
         std::sync::Arc::into_inner(response.extensions_mut().remove::<Self>()?.0)
     }
 }
@@ -587,6 +604,7 @@ mod tests {
             AuthError::UpstreamDenied,
             AuthError::UpstreamFailed,
             AuthError::LinkingRefused,
+            AuthError::WrongAccount,
             AuthError::LastCredential,
             AuthError::ProviderExists,
             AuthError::TooManyProviders,

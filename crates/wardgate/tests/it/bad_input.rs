@@ -53,7 +53,7 @@ fn bodies(alice: &Persona<'_>) -> Vec<(&'static str, &'static str, Value)> {
         (
             "PATCH",
             "/admin/tenants/{id}",
-            json!({ "name": "Acme", "logo_url": "https://a.com/l.png", "accent_color": "#1d5fd1", "registration": "open", "min_password_length": 12, "rate_limits": { "register": 5 }, "hosts": ["a.com"] }),
+            json!({ "name": "Acme", "logo_url": "https://a.com/l.png", "accent_color": "#1d5fd1", "registration": "open", "min_password_length": 12, "rate_limits": { "register": 5 }, "mail_urls": { "reset_url": "https://a.com/reset" }, "hosts": ["a.com"] }),
         ),
         ("POST", "/auth/orgs", json!({ "slug": "acme", "name": "Acme" })),
         ("PATCH", "/auth/orgs/{id}", json!({ "name": "Acme" })),
@@ -124,7 +124,12 @@ fn is_taken(method: &str, path: &str, field: &str, value: &Value) -> bool {
         ("networks" | "scopes", Value::Array(_)) => method == "PATCH" || path == "/admin/providers",
         ("overlap", Value::Number(seconds)) => seconds.as_i64() == Some(5),
         (
-            "logo_url" | "accent_color" | "registration" | "min_password_length" | "rate_limits",
+            "logo_url"
+            | "accent_color"
+            | "registration"
+            | "min_password_length"
+            | "rate_limits"
+            | "mail_urls",
             Value::Null,
         ) => true,
         ("name", Value::Null) => method == "PATCH" && ["/auth/me", "/admin/users/{id}"].contains(&path),

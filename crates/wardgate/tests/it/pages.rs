@@ -551,6 +551,32 @@ async fn the_links_in_mails_land_on_the_pages() {
 }
 
 #[tokio::test]
+async fn whoever_confirms_another_address_signs_in_first_and_comes_back_to_the_link() {
+    // S-129
+    let (t, mails) = site().await;
+    let (alice, bob) = (t.user("alice").registered().await, t.user("bob").registered().await);
+    let browser = sign_in(&t, &alice.email, PASSWORD).await;
+    let change = send(&t, "/account/email", &[("email", "alice@example.org")]);
+    change.header("cookie", &browser).send().await.expect(303);
+    let link = token(&t, &mails).await;
+    let confirm = || send(&t, "/verify-email", &[("token", &link)]);
+    let first = confirm().send().await.expect(401);
+    assert!(first.text.contains("Please sign in first; the link stays as it is."));
+    assert!(first.text.contains("href=\"/sign-in?next=%2Fverify%2Demail\""), "{}", first.text);
+    // What the script keeps, and without one what is typed, is the link still.
+    assert!(first.text.contains("data-keep=\"wardgate-address\"") && first.text.contains(&link));
+    assert!(t.get("/verify-email").send().await.expect(200).text.contains("data-keep=\"wardgate-address\""));
+    let other = sign_in(&t, &bob.email, PASSWORD).await;
+    let wrong = confirm().header("cookie", &other).send().await.expect(403);
+    assert!(wrong.text.contains("This link is for another account"));
+    let done = confirm().header("cookie", &browser).send().await.expect(303);
+    assert_eq!(done.header("location"), "/account?done=address_confirmed");
+    // What is over is kept no longer.
+    let over = confirm().send().await.expect(400);
+    assert!(!over.text.contains("data-keep"));
+}
+
+#[tokio::test]
 async fn registration_goes_where_the_mode_says() {
     let verified = |builder: wardgate::Builder| {
         builder.pages(Branding::default()).registration(wardgate::RegistrationMode::Verified)
@@ -722,6 +748,15 @@ async fn each_tenant_has_its_own_pages_and_looks() {
     assert_eq!(reply.header("location"), "/t/acme/sign-in?done=address_confirmed");
     root.post(&format!("/admin/tenants/{acme}/suspend")).send().await.expect(204);
     t.get("/t/acme/sign-in").send().await.refused(403, "tenant_suspended");
+    let ask = |path: &str| t.get(path).header("accept", "text/html,*/*;q=0.8").send();
+    let page = ask("/t/acme/sign-in").await.expect(403);
+    assert!(
+        page.text.contains("This service is suspended.") && !page.text.contains("/sign-in"),
+        "{}",
+        page.text
+    );
+    assert!(page.header("content-security-policy").contains("frame-ancestors 'none'"));
+    ask("/t/nobody/sign-in").await.refused(404, "not_found");
 }
 
 #[tokio::test]

@@ -57,6 +57,11 @@ impl Post {
         self.t.post("/auth/email/verify").json(&json!({ "token": token }))
     }
 
+    /// As whoever has this access token.
+    fn verify_as(&self, access: &str, token: &str) -> Request {
+        self.verify(token).bearer(access)
+    }
+
     /// Asks for a magic link; gives the cookie of the browser and the token of the mail.
     async fn magic(&self, email: &str) -> (String, String) {
         let reply = self.ask("/auth/magic-link", email).await;
@@ -185,7 +190,7 @@ async fn a_link_ends_exactly_and_dies_with_a_newer_one_a_password_or_another_add
     p.t.post("/auth/email").bearer(&alice_again).json(&to).send().await.expect(202);
     let mails = p.mails().await;
     let proof = mails.iter().find(|mail| mail.to.as_str() == "alice@example.org").unwrap();
-    p.verify(&token(proof)).send().await.expect(204);
+    p.verify_as(&alice_again, &token(proof)).send().await.expect(204);
     dead(&before_change).await;
 
     p.mails().await;
@@ -357,25 +362,60 @@ async fn an_address_changes_once_the_new_one_is_proven_and_the_old_one_is_told()
     assert_eq!(alice.me().await.body["email"], "alice@example.com", "not before it is proven");
     // The link for the old address proves the old one only.
     let proof = token(to("alice@example.org"));
-    p.verify(&proof).send().await.expect(204);
+    p.verify_as(&alice.access, &proof).send().await.expect(204);
     let me = alice.me().await.expect(200);
     assert_eq!((&me.body["email"], &me.body["email_verified"]), (&json!("alice@example.org"), &json!(true)));
     alice.log_in(PASSWORD).await.refused(401, "incorrect_credentials");
     let told = p.mail().await;
     assert_eq!(told.to.as_str(), "alice@example.com");
-    p.verify(&proof).send().await.refused(400, "invalid_token");
+    p.verify_as(&alice.access, &proof).send().await.refused(400, "invalid_token");
 
     // Only the newest request counts.
     change("one@example.org").send().await.expect(202);
     let one = p.mails().await.into_iter().find(|mail| mail.to.as_str() == "one@example.org").unwrap();
     change("two@example.org").send().await.expect(202);
     p.mails().await;
-    p.verify(&token(&one)).send().await.refused(400, "invalid_token");
+    p.verify_as(&alice.access, &token(&one)).send().await.refused(400, "invalid_token");
     // A sign-in of long ago does not do.
     p.t.advance(16 * MINUTE);
     let fresh = alice.present(&alice.refresh).await.expect(200).str("access_token");
     let stale = p.t.post("/auth/email").bearer(&fresh).json(&json!({ "email": "x@example.org" }));
     stale.send().await.refused(403, "step_up_required");
+}
+
+#[tokio::test]
+async fn another_address_is_confirmed_by_whoever_asked_for_it_and_nobody_else() {
+    // S-128, S-129
+    let p = Post::new().await;
+    let alice = p.t.user("alice").signed_in().await;
+    p.proven(&alice).await;
+    let eve = p.t.user("eve").signed_in().await;
+    let key = alice.post("/auth/api-keys").json(&json!({ "name": "ci", "scopes": ["email:write"] }));
+    let key = key.send().await.expect(201).str("key");
+    let form = format!("username={}&password={}&scope=profile:read", alice.email, PASSWORD.replace(' ', "+"));
+    let narrow = p.t.post("/auth/login").form(&form).send().await.expect(200).str("access_token");
+    let ask = json!({ "email": "stranger@example.org" });
+    alice.post("/auth/email").json(&ask).send().await.expect(202);
+    let mails = p.mails().await;
+    let link = token(mails.iter().find(|mail| mail.to.as_str() == "stranger@example.org").unwrap());
+    // Whoever reads the mail of a mistyped address has no session of hers.
+    p.verify(&link).send().await.refused(401, "missing_credential");
+    p.verify_as("no.token.atall", &link).send().await.refused(401, "missing_credential");
+    p.verify_as(&eve.access, &link).send().await.refused(403, "wrong_account");
+    p.verify(&link).header("x-api-key", &key).send().await.refused(401, "missing_credential");
+    p.verify_as(&narrow, &link).send().await.refused(401, "missing_credential");
+    assert_eq!(alice.me().await.body["email"], "alice@example.com");
+    assert!(p.mails().await.is_empty(), "nobody is told of what did not happen");
+    // By a cookie, from a page of our own.
+    let login = json!({ "email": alice.email, "password": PASSWORD });
+    let opened = p.t.post("/auth/session").json(&login).send().await.expect(200);
+    let browser = cookie(&opened);
+    let crossed = p.verify(&link).header("cookie", &browser).header("origin", "https://evil.example");
+    crossed.send().await.refused(403, "cross_site");
+    // None of that has used it up.
+    p.verify(&link).header("cookie", &browser).send().await.expect(204);
+    assert_eq!(alice.me().await.body["email"], "stranger@example.org");
+    assert_eq!(p.records("email.changed").await, 1);
 }
 
 #[tokio::test]
@@ -393,7 +433,7 @@ async fn a_mailbox_is_not_filled_by_changes_of_address() {
         mails.iter().map(|mail| mail.to.as_str()).collect::<Vec<_>>(),
         ["www.evil.example0@example.org"]
     );
-    p.verify(&token(&mails[0])).send().await.expect(204);
+    p.verify_as(&squatter.access, &token(&mails[0])).send().await.expect(204);
     assert_eq!(p.mails().await.len(), 0, "nobody proved the old one");
     for n in 1..5 {
         change(&squatter, n).send().await.expect(202);
@@ -421,7 +461,7 @@ async fn an_address_of_another_is_not_given_and_not_told() {
     let mails = p.mails().await;
     let proof = mails.iter().find(|mail| mail.to.as_str() == "free@example.com").unwrap();
     p.t.user("free").registered().await;
-    p.verify(&token(proof)).send().await.refused(400, "invalid_token");
+    p.verify_as(&alice.access, &token(proof)).send().await.refused(400, "invalid_token");
     assert_eq!(alice.me().await.body["email"], json!(alice.email));
 }
 
@@ -655,6 +695,52 @@ async fn each_tenant_mails_links_to_its_own_address_which_are_good_there_only() 
         assert_eq!(count_rows(p.t.gate.database(), table, tenant.into()).await.unwrap(), 0, "{table}");
     }
     assert!(p.mails().await.is_empty());
+}
+
+#[tokio::test]
+async fn each_tenant_has_pages_of_its_own_for_its_mails() {
+    // S-125
+    let p = Post::new().await;
+    let root = p.t.user("root").role(BuiltinRole::Superadmin).signed_in().await;
+    let new = json!({ "slug": "acme", "name": "Acme" });
+    let acme = root.post("/admin/tenants").json(&new).send().await.expect(201).str("id");
+    let path = format!("/admin/tenants/{acme}");
+    let set = |urls: Value| root.request("PATCH", &path).json(&json!({ "mail_urls": urls }));
+    for wrong in [
+        json!({ "reset_url": "http://app.acme.com/reset" }),
+        json!({ "reset_url": "https://app.acme.com/reset#x" }),
+        json!({ "reset_url": "https://app.acme.com@evil.example/reset" }),
+        json!({ "magic_link_url": "javascript:alert(1)" }),
+        json!({ "verify_url": "" }),
+        json!({ "verify_url": format!("https://a.com/{}", "x".repeat(500)) }),
+        json!({ "nothing_url": "https://app.acme.com" }),
+        json!({ "reset_url": null }),
+        json!("https://app.acme.com"),
+    ] {
+        let refused = set(wrong.clone()).send().await.refused(422, "invalid_fields");
+        assert_eq!(refused.body["errors"][0]["pointer"], "#/mail_urls", "{wrong}");
+    }
+    let own = json!({ "reset_url": "https://app.acme.com/reset?lang=de", "magic_link_url": "http://localhost:3000/in" });
+    assert_eq!(set(own.clone()).send().await.expect(200).body["mail_urls"], own);
+    assert_eq!(root.get(&path).send().await.expect(200).body["mail_urls"], own);
+
+    let made = json!({ "email": "ada@acme.com", "password": PASSWORD });
+    p.t.post("/t/acme/auth/register").json(&made).send().await.expect(201);
+    let text = async || p.mail().await.text;
+    let own_page = "https://auth.example.com/t/acme/auth/email/verify#token=";
+    assert!(text().await.contains(own_page), "what is not named is the built-in page");
+    let ask = json!({ "email": "ada@acme.com" });
+    p.t.post("/t/acme/auth/password/forgot").json(&ask).send().await.expect(202);
+    assert!(text().await.contains("https://app.acme.com/reset?lang=de#token="));
+    p.t.post("/t/acme/auth/magic-link").json(&ask).send().await.expect(202);
+    assert!(text().await.contains("http://localhost:3000/in#token="));
+    // Another tenant's stay its own.
+    forgot(&p.t, "root@example.com").await;
+    assert!(text().await.contains("https://auth.example.com/auth/password/reset#token="));
+
+    assert_eq!(set(Value::Null).send().await.expect(200).body["mail_urls"], Value::Null);
+    p.t.post("/t/acme/auth/password/forgot").json(&ask).send().await.expect(202);
+    assert!(text().await.contains("https://auth.example.com/t/acme/auth/password/reset#token="));
 }
 
 #[tokio::test]

@@ -278,6 +278,12 @@ async fn a_tenant_is_reached_by_its_host_name() {
         json!({ "hosts": ["login.acme.com", "acme.org"], "name": "Acme", "logo_url": "https://acme.com/l.png" }),
     );
     assert_eq!(changed.send().await.expect(200).body["hosts"], json!(["login.acme.com", "acme.org"]));
+    let listed = root.get("/admin/tenants").send().await.expect(200);
+    let of = |slug: &str| {
+        let items = listed.body["items"].as_array().unwrap();
+        items.iter().find(|tenant| tenant["slug"] == slug).unwrap()["hosts"].clone()
+    };
+    assert_eq!((of("acme"), of("default")), (json!(["login.acme.com", "acme.org"]), json!([])));
     patch(&other, json!({ "hosts": ["acme.org"] })).send().await.refused(409, "host_taken");
     for wrong in [
         json!(["Login.acme.com"]),
@@ -304,6 +310,24 @@ async fn a_tenant_is_reached_by_its_host_name() {
     t.get("/t/acme/auth/me").bearer(&token).send().await.expect(200);
     t.get("/auth/me").bearer(&token).send().await.refused(401, "invalid_credential");
     at("evil.acme.com", "GET", "/auth/me").bearer(&token).send().await.refused(401, "invalid_credential");
+    // On its host there is no other tenant, by any path: two would share an origin.
+    let (zeta, nobody) = ("/t/zeta/auth/providers", "/t/nobody/auth/providers");
+    let unknown = at("acme.org", "GET", nobody).send().await.refused(404, "not_found");
+    for host in ["login.acme.com", "LOGIN.acme.com:443", "acme.org."] {
+        let there = at(host, "GET", zeta).send().await.refused(404, "not_found");
+        assert_eq!(there.text, unknown.text);
+        at(host, "GET", "/t/acme/auth/providers").send().await.expect(200);
+    }
+    let absolute = |host: &str| Request::bare(&t.app, "GET", &format!("https://{host}{zeta}"));
+    absolute("acme.org").header("host", "auth.example.com").send().await.refused(404, "not_found");
+    patch(&other, json!({ "hosts": ["zeta.org"] })).send().await.expect(200);
+    at("zeta.org", "GET", "/t/acme/auth/me").bearer(&token).send().await.refused(404, "not_found");
+    at("zeta.org", "GET", zeta).send().await.expect(200);
+    for host in ["auth.example.com", "another.example.com", "localhost"] {
+        at(host, "GET", zeta).send().await.expect(200);
+    }
+    root.post(&format!("/admin/tenants/{other}/suspend")).send().await.expect(204);
+    at("zeta.org", "GET", "/t/acme/auth/me").bearer(&token).send().await.refused(404, "not_found");
     // Without its host names, its tokens of that issuer end.
     patch(&id, json!({ "hosts": [] })).send().await.expect(200);
     t.get("/t/acme/auth/me").bearer(&token).send().await.refused(401, "invalid_credential");

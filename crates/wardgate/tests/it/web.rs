@@ -1,5 +1,7 @@
 //! What wraps every answer: headers, limits, CORS, the documentation page, readiness.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 use wardgate::{CorsOrigins, Network, WebSettings};
 
@@ -67,12 +69,17 @@ async fn the_docs_page_is_there_when_it_is_switched_on_and_runs_no_inline_script
         api.body["components"]["securitySchemes"]["password"]["flows"]["password"]["tokenUrl"],
         "/auth/login"
     );
-    let mut described: Vec<String> = Vec::new();
+    let (mut described, mut used) = (Vec::new(), BTreeSet::new());
     for (path, operations) in api.body["paths"].as_object().unwrap() {
-        described.extend(
-            operations.as_object().unwrap().keys().map(|method| format!("{} {path}", method.to_uppercase())),
-        );
+        for (method, operation) in operations.as_object().unwrap() {
+            described.push(format!("{} {path}", method.to_uppercase()));
+            used.insert(operation["tags"][0].as_str().unwrap());
+        }
     }
+    let mut groups: Vec<_> =
+        api.body["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
+    groups.sort_unstable();
+    assert_eq!(groups, Vec::from_iter(used), "the groups of routes, each with its place on the page");
     let mut routed: Vec<_> =
         wardgate::Wardgate::endpoints().iter().map(|e| format!("{} {}", e.method, e.path)).collect();
     described.sort();
@@ -143,6 +150,32 @@ async fn readiness_ends_when_the_gate_stops() {
     assert_eq!(refused.header("retry-after"), "5");
     t.post("/auth/logout").json(&json!({ "refresh_token": "wgr_x" })).send().await.expect(401);
     t.get("/healthz").send().await.expect(200);
+    t.get("/readyz").send().await.expect(503);
+}
+
+async fn migrate_further(t: &TestGate, sql: &'static str) -> Result<(), wardgate_store::StoreError> {
+    let next = wardgate_store::Migration { version: 9999, name: "next", sql };
+    let all = [wardgate::MIGRATIONS, &[next]].concat();
+    t.scratch().db().migrate(&all).await.map(drop)
+}
+
+#[tokio::test]
+async fn a_node_serves_on_when_a_newer_program_has_migrated_but_does_not_start_then() {
+    // S-154
+    let t = TestGate::new().await;
+    let alice = t.user("alice").signed_in().await;
+    migrate_further(&t, "ALTER TABLE users ADD COLUMN next TEXT").await.unwrap();
+    t.get("/readyz").send().await.expect(200);
+    alice.me().await.expect(200);
+    let refused = t.try_beside(|builder| builder).await.err().unwrap();
+    assert!(refused.to_string().contains("newer program"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_schema_that_lacks_something_is_not_ready() {
+    let t = TestGate::new().await;
+    // SQLite looks again after each step, and finds what is amiss at once.
+    let _ = migrate_further(&t, "DELETE FROM schema_migrations WHERE version = 1").await;
     t.get("/readyz").send().await.expect(503);
 }
 

@@ -95,7 +95,7 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
         "/admin/audit",
         Access::Permission("audit:read"),
         list,
-        operation("administration", "The audit log, newest first")
+        operation("audit log", "The audit log, newest first")
             .query_parameter("from", "Not before this", &time)
             .query_parameter("to", "Before this", &time)
             .query_parameter("actor", "By exactly this actor", &text)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wardgate_store::Tx;
 
-use super::model::{Decision, Newcomer, Owner, decide};
+use super::model::{Decision, Newcomer, Owner, decide, opens};
 use crate::features::audit::{self, Action, Actor, Audit};
 use crate::features::identities::{self, NewIdentity};
 use crate::features::outbox::{self, Letter};
@@ -39,6 +39,13 @@ pub(crate) struct UpstreamProof {
     pub(super) now: Timestamp,
 }
 
+/// Whose account it is, and what the way in is worth.
+pub(crate) struct Resolved {
+    pub(crate) user: User,
+    /// Whether it is theirs because of an address alone.
+    pub(crate) by_address: bool,
+}
+
 impl UpstreamProof {
     /// How the audit log names what was tried.
     pub(crate) fn target(&self) -> String {
@@ -51,13 +58,22 @@ impl UpstreamProof {
     }
 
     /// Links an account that was there before, and tells its owner; the caller has locked it.
-    pub(super) async fn add_to(&self, tx: &mut Tx, user: &User) -> Result<(), AuthError> {
-        self.link_to(tx, user.id).await?;
+    pub(super) async fn add_to(&self, tx: &mut Tx, user: &User, by_address: bool) -> Result<(), AuthError> {
+        self.link_to(tx, user.id, by_address).await?;
         tell(tx, self.notice.as_ref(), user).await
     }
 
+    /// Makes a link by an address one that its user made, and tells them as of any other; the caller has locked them.
+    pub(super) async fn confirm(&self, tx: &mut Tx, user: &User, link: IdentityId) -> Result<(), AuthError> {
+        if identities::confirm(tx, link).await? {
+            self.record_link(tx, user.id, link).await?;
+            tell(tx, self.notice.as_ref(), user).await?;
+        }
+        Ok(())
+    }
+
     /// Links the account; the caller has locked it.
-    async fn link_to(&self, tx: &mut Tx, user: UserId) -> Result<(), AuthError> {
+    async fn link_to(&self, tx: &mut Tx, user: UserId, by_address: bool) -> Result<(), AuthError> {
         let UpstreamIdentity { issuer, subject, .. } = &self.identity;
         let new = NewIdentity {
             id: self.link,
@@ -66,10 +82,15 @@ impl UpstreamProof {
             issuer,
             subject,
             email: self.email.as_ref().map(Email::as_str),
+            by_address,
             now: self.now,
         };
         let link = identities::insert(tx, &new).await?;
-        let entry = self.audit.done(&self.source, Actor::User(user), Action::IdentityLinked, link.id);
+        self.record_link(tx, user, link.id).await
+    }
+
+    async fn record_link(&self, tx: &mut Tx, user: UserId, link: IdentityId) -> Result<(), AuthError> {
+        let entry = self.audit.done(&self.source, Actor::User(user), Action::IdentityLinked, link);
         Ok(audit::record(tx, &entry).await?)
     }
 }
@@ -87,17 +108,21 @@ pub(super) async fn tell(tx: &mut Tx, notice: Option<&Letter>, owner: &User) -> 
 /// The account of whoever came back: the one that is linked, the one of their address, or a new one.
 ///
 /// # Errors
-/// [`AuthError::LinkingRefused`], [`AuthError::RegistrationClosed`]; [`AuthError::IncorrectCredentials`] for an account
+/// [`AuthError::LinkingRefused`], also for a link that opens the account no more; [`AuthError::RegistrationClosed`]; [`AuthError::IncorrectCredentials`] for an account
 /// that nobody may sign in to.
-pub(crate) async fn resolve(tx: &mut Tx, proof: &UpstreamProof) -> Result<User, AuthError> {
+pub(crate) async fn resolve(tx: &mut Tx, proof: &UpstreamProof) -> Result<Resolved, AuthError> {
     let UpstreamIdentity { issuer, subject, .. } = &proof.identity;
     if let Some(link) = identities::find(tx, issuer, subject).await? {
         users::lock(tx, link.user).await?;
         // The link as it is now that nobody else decides about its user: it may have been removed.
         let link = identities::find(tx, issuer, subject).await?.filter(|now| now.user == link.user);
         let link = link.ok_or(AuthError::IncorrectCredentials)?;
+        if link.by_address && !opens(true, roles::of(tx, link.user.into()).await?.rule()) {
+            return Err(AuthError::LinkingRefused);
+        }
         identities::note_use(tx, link.id, proof.now).await?;
-        return known(tx, proof, link.user).await;
+        let user = known(tx, proof, link.user).await?;
+        return Ok(Resolved { user, by_address: link.by_address });
     }
     let found = match &proof.email {
         Some(email) => users::find_for_sign_in(tx, email.normalized()).await?,
@@ -121,13 +146,13 @@ pub(crate) async fn resolve(tx: &mut Tx, proof: &UpstreamProof) -> Result<User, 
     };
     match (decide(who), owner, &proof.account) {
         (Decision::Link, Some((_, user)), _) => {
-            proof.add_to(tx, &user).await?;
-            active(user)
+            proof.add_to(tx, &user, true).await?;
+            Ok(Resolved { user: active(user)?, by_address: true })
         }
         (Decision::TakeOver, Some((_, user)), _) => {
             password::take_over_unproven(tx, user.id, proof.now, &proof.audit, &proof.source).await?;
-            proof.link_to(tx, user.id).await?;
-            active(user)
+            proof.link_to(tx, user.id, true).await?;
+            Ok(Resolved { user: active(user)?, by_address: true })
         }
         (Decision::Create, None, Some(account)) => {
             let account = password::write_account(tx, account).await.map_err(|error| match error {
@@ -135,8 +160,9 @@ pub(crate) async fn resolve(tx: &mut Tx, proof: &UpstreamProof) -> Result<User, 
                 AuthError::EmailTaken => AuthError::LinkingRefused,
                 other => other,
             })?;
-            proof.link_to(tx, account.user.id).await?;
-            Ok(account.user)
+            // Nobody had it before them, so no address gave it to them.
+            proof.link_to(tx, account.user.id, false).await?;
+            Ok(Resolved { user: account.user, by_address: false })
         }
         (Decision::Closed, _, _) => Err(AuthError::RegistrationClosed),
         _ => Err(AuthError::LinkingRefused),

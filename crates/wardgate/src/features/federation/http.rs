@@ -545,10 +545,10 @@ pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
     let flag = json!({ "type": "boolean" });
     let identity = json!({
         "type": "object",
-        "required": ["id", "provider", "issuer", "subject", "email", "created_at", "last_used_at"],
+        "required": ["id", "provider", "issuer", "subject", "email", "by_address", "created_at", "last_used_at"],
         "properties": {
-            "id": text, "provider": text, "issuer": text, "subject": text, "email": nullable, "created_at": time,
-            "last_used_at": time,
+            "id": text, "provider": text, "issuer": text, "subject": text, "email": nullable, "by_address": flag,
+            "created_at": time, "last_used_at": time,
         },
     });
     let provider = json!({

@@ -11,7 +11,7 @@ mod store;
 mod upstream;
 mod ways;
 
-pub(crate) use accounts::{UpstreamProof, resolve};
+pub(crate) use accounts::{Resolved, UpstreamProof, resolve};
 pub use model::{ClientSecret, Preset, ProviderSettings, ProviderView, StoredProvider, UnknownPreset};
 pub use providers::ProviderChange;
 pub use service::Federation;

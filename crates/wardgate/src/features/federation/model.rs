@@ -168,8 +168,8 @@ pub struct ProviderSettings {
     /// What is asked for; empty is what the preset asks for.
     pub scopes: Vec<String>,
     /// Whether this provider's word counts that an address is somebody's: who comes for the first time then gets the
-    /// account with their address, if Wardgate has seen that as well, and a new account has a proven address. Whoever runs the provider can then sign in as every such user, the
-    /// administrators excepted.
+    /// account with their address, if Wardgate has seen that as well, and a new account has a proven address. Whoever
+    /// runs the provider can then sign in as every such user, the administrators excepted.
     pub links_verified_email: bool,
 }
 
@@ -393,6 +393,12 @@ pub(crate) struct Owner {
     pub(crate) email_verified: bool,
     /// Whether it stands over the tenant: whoever sets up a provider may be less than that, and must not become it.
     pub(crate) rules: bool,
+}
+
+/// Whether a link opens its account. One by an address alone does not where the account stands over the tenant: whoever
+/// runs the provider may be less than that, and must not come to it by having been there before (S-068, S-105).
+pub(crate) fn opens(by_address: bool, rules: bool) -> bool {
+    !(by_address && rules)
 }
 
 /// What becomes of a newcomer.

@@ -353,15 +353,18 @@ impl Federation {
                 Box::pin(async move {
                     users::lock(tx, *user).await?;
                     let session = sessions::find(tx, *session).await?;
-                    let is_live =
-                        session.is_some_and(|session| session.user == *user && session.is_live(proof.now));
+                    let session =
+                        session.filter(|session| session.user == *user && session.is_live(proof.now));
+                    // Whoever is in by an address alone makes no link that is worth more than that.
+                    let by_address = session.ok_or(AuthError::InvalidState)?.by_address;
                     let owner = users::find(tx, *user).await?.filter(User::is_active);
-                    let owner = owner.filter(|_| is_live).ok_or(AuthError::InvalidState)?;
+                    let owner = owner.ok_or(AuthError::InvalidState)?;
                     let (issuer, subject) = (&proof.identity.issuer, &proof.identity.subject);
                     match identities::find(tx, issuer, subject).await? {
-                        Some(link) if link.user == *user => Ok(()),
-                        Some(_) => Err(AuthError::LinkingRefused),
-                        None => proof.add_to(tx, &owner).await,
+                        Some(link) if link.user != *user => Err(AuthError::LinkingRefused),
+                        Some(_) if by_address => Ok(()),
+                        Some(link) => proof.confirm(tx, &owner, link.id).await,
+                        None => proof.add_to(tx, &owner, by_address).await,
                     }
                 })
             });

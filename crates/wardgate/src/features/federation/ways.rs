@@ -2,6 +2,7 @@
 
 use wardgate_store::{StoreError, Tx};
 
+use super::model::opens;
 use super::service::Federation;
 use super::store;
 use crate::features::identities::{self, Identity};
@@ -48,7 +49,9 @@ pub(super) async fn can_sign_in(tx: &mut Tx, user: UserId, configured: &[Way]) -
     // A name that both have is the configuration's.
     let stored = stored.filter(|way| configured.iter().all(|known| known.name != way.name));
     let ways: Vec<Way> = stored.chain(configured.iter().cloned()).collect();
-    Ok(links.iter().any(|link| ways.iter().any(|way| way.leads_by(link))))
+    let rules = roles::of(tx, user.into()).await?.rule();
+    let mut links = links.iter().filter(|link| opens(link.by_address, rules));
+    Ok(links.any(|link| ways.iter().any(|way| way.leads_by(link))))
 }
 
 /// Whether there is a superadmin, other than `leaving`, who can sign in. One who was invited and never came cannot.

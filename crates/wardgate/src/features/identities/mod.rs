@@ -6,4 +6,4 @@ mod store;
 
 pub use model::{Identity, IdentityView};
 pub use service::Identities;
-pub(crate) use service::{NewIdentity, end_all_of, find, forget, insert, list_of, note_use, remove};
+pub(crate) use service::{NewIdentity, confirm, end_all_of, find, forget, insert, list_of, note_use, remove};

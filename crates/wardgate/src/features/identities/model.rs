@@ -24,6 +24,8 @@ pub struct Identity {
     pub subject: String,
     /// The address that the provider named when they were linked.
     pub email: Option<String>,
+    /// Whether they were linked because of that address alone, and have not linked it themselves since.
+    pub by_address: bool,
     /// When they were linked.
     pub created_at: Timestamp,
     /// When somebody last signed in by it.
@@ -38,13 +40,15 @@ pub struct IdentityView {
     issuer: String,
     subject: String,
     email: Option<String>,
+    by_address: bool,
     created_at: Timestamp,
     last_used_at: Timestamp,
 }
 
 impl From<Identity> for IdentityView {
     fn from(identity: Identity) -> Self {
-        let Identity { id, user: _, provider, issuer, subject, email, created_at, last_used_at } = identity;
-        Self { id, provider, issuer, subject, email, created_at, last_used_at }
+        let Identity { id, user: _, provider, issuer, subject, email, by_address, created_at, last_used_at } =
+            identity;
+        Self { id, provider, issuer, subject, email, by_address, created_at, last_used_at }
     }
 }

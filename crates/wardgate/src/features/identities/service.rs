@@ -24,6 +24,7 @@ pub(crate) struct NewIdentity<'a> {
     pub(crate) issuer: &'a str,
     pub(crate) subject: &'a str,
     pub(crate) email: Option<&'a str>,
+    pub(crate) by_address: bool,
     pub(crate) now: Timestamp,
 }
 
@@ -52,6 +53,7 @@ pub(crate) async fn insert(tx: &mut Tx, new: &NewIdentity<'_>) -> Result<Identit
         issuer: new.issuer.to_owned(),
         subject: new.subject.to_owned(),
         email: new.email.map(str::to_owned),
+        by_address: new.by_address,
         created_at: new.now,
         last_used_at: new.now,
     };
@@ -67,6 +69,11 @@ pub(crate) async fn insert(tx: &mut Tx, new: &NewIdentity<'_>) -> Result<Identit
 /// Notes that somebody signed in by it just now.
 pub(crate) async fn note_use(tx: &mut Tx, id: IdentityId, now: Timestamp) -> Result<(), StoreError> {
     store::note_use(tx, id, now).await
+}
+
+/// Makes a link that somebody got by an address one that they made themselves; says whether it was the former.
+pub(crate) async fn confirm(tx: &mut Tx, id: IdentityId) -> Result<bool, StoreError> {
+    store::confirm(tx, id).await
 }
 
 /// Removes one of the user's links; `false` for another's or an invented one.

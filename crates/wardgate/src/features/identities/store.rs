@@ -7,19 +7,21 @@ use crate::kernel::ids::{IdentityId, UserId};
 use crate::kernel::time::Timestamp;
 
 const BY_SUBJECT: Sql = sql!(
-    "SELECT tenant_id, id, user_id, provider, issuer, subject, email, created_at, last_used_at FROM identity_links \
+    "SELECT tenant_id, id, user_id, provider, issuer, subject, email, by_address, created_at, last_used_at FROM identity_links \
      WHERE tenant_id = $1 AND issuer = $2 AND subject = $3"
 );
 const OF_USER: Sql = sql!(
-    "SELECT tenant_id, id, user_id, provider, issuer, subject, email, created_at, last_used_at FROM identity_links \
+    "SELECT tenant_id, id, user_id, provider, issuer, subject, email, by_address, created_at, last_used_at FROM identity_links \
      WHERE tenant_id = $1 AND user_id = $2 ORDER BY created_at DESC, id DESC"
 );
 const INSERT: Sql = sql!(
     "INSERT INTO identity_links \
-     (tenant_id, id, user_id, provider, issuer, subject, email, created_at, last_used_at) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)"
+     (tenant_id, id, user_id, provider, issuer, subject, email, by_address, created_at, last_used_at) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)"
 );
 const NOTE_USE: Sql = sql!("UPDATE identity_links SET last_used_at = $3 WHERE tenant_id = $1 AND id = $2");
+const CONFIRM: Sql =
+    sql!("UPDATE identity_links SET by_address = 0 WHERE tenant_id = $1 AND id = $2 AND by_address = 1");
 const REMOVE: Sql = sql!("DELETE FROM identity_links WHERE tenant_id = $1 AND user_id = $2 AND id = $3");
 const END_ALL_OF: Sql = sql!("DELETE FROM identity_links WHERE tenant_id = $1 AND user_id = $2");
 const FORGET: Sql = sql!(
@@ -36,8 +38,9 @@ impl FromRow for Identity {
             issuer: row.get(3)?,
             subject: row.get(4)?,
             email: row.get(5)?,
-            created_at: row.get(6)?,
-            last_used_at: row.get(7)?,
+            by_address: row.get(6)?,
+            created_at: row.get(7)?,
+            last_used_at: row.get(8)?,
         })
     }
 }
@@ -57,12 +60,19 @@ pub(super) async fn of_user(tx: &mut Tx, user: UserId) -> Result<Vec<Identity>, 
 
 /// `Constraint` on `identity_links.issuer, subject` when somebody has it.
 pub(super) async fn insert(tx: &mut Tx, identity: &Identity) -> Result<(), StoreError> {
-    let Identity { id, user, provider, issuer, subject, email, created_at, last_used_at: _ } = identity;
-    tx.exec(INSERT, &params![id, user, provider, issuer, subject, email, created_at]).await.map(drop)
+    let Identity { id, user, provider, issuer, subject, email, by_address, created_at, last_used_at: _ } =
+        identity;
+    let row = params![id, user, provider, issuer, subject, email, by_address, created_at];
+    tx.exec(INSERT, &row).await.map(drop)
 }
 
 pub(super) async fn note_use(tx: &mut Tx, id: IdentityId, now: Timestamp) -> Result<(), StoreError> {
     tx.exec(NOTE_USE, &params![id, now]).await.map(drop)
+}
+
+/// Says whether it was by address until now.
+pub(super) async fn confirm(tx: &mut Tx, id: IdentityId) -> Result<bool, StoreError> {
+    Ok(tx.exec(CONFIRM, &params![id]).await? == 1)
 }
 
 /// Says whether this call did it: `false` for another's.

@@ -54,12 +54,12 @@ async fn retire(
 }
 
 pub(crate) fn routes() -> Vec<Route<Wardgate>> {
-    let described = operation("keys", "The public keys that verify access tokens").answers(
+    let described = operation("signing keys", "The public keys that verify access tokens").answers(
         200,
         "RFC 7517 key set",
         &schema("JwkSet"),
     );
-    let tag = "keys";
+    let tag = "signing keys";
     vec![
         route(&Method::GET, "/.well-known/jwks.json", Access::Public, jwks, described),
         route(

@@ -150,7 +150,7 @@ impl Lifecycle {
             Box::pin(async move {
                 let (role, rose) = roles::rewrite(tx, writing).await?;
                 if rose {
-                    end_cookies_of_holders(tx, &role.name, *now).await?;
+                    end_sessions_as_rights_rise(tx, &role.name, *now).await?;
                 }
                 Ok(role)
             })
@@ -231,8 +231,7 @@ async fn assign(tx: &mut Tx, change: &Change, names: &[String]) -> Result<(), Au
     }
     let assigned = roles::assign(tx, change.user.into(), names, &change.caller.authority).await?;
     if assigned.rose {
-        // A cookie that somebody planted or copied before must not be worth more afterwards (S-049).
-        sessions::end_browser_sessions_of(tx, change.user, change.now, EndReason::RightsRose).await?;
+        sessions::end_as_rights_rise(tx, change.user, change.now).await?;
     }
     if assigned.changed {
         change.record(tx, Action::RolesChanged).await?;
@@ -249,15 +248,14 @@ async fn disable(tx: &mut Tx, change: &Change) -> Result<(), AuthError> {
     Ok(())
 }
 
-/// A cookie that somebody planted or copied before must not be worth more afterwards (S-049).
-async fn end_cookies_of_holders(tx: &mut Tx, role: &str, now: Timestamp) -> Result<(), AuthError> {
+async fn end_sessions_as_rights_rise(tx: &mut Tx, role: &str, now: Timestamp) -> Result<(), AuthError> {
     let mut last = None;
     loop {
         let some = roles::users_with(tx, role, last).await?;
         let Some(newest) = some.last() else { return Ok(()) };
         last = Some(*newest);
         for user in some {
-            sessions::end_browser_sessions_of(tx, user, now, EndReason::RightsRose).await?;
+            sessions::end_as_rights_rise(tx, user, now).await?;
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::kernel::email::Email;
 use crate::kernel::ids::UserId;
+use crate::kernel::tenant::MailUrls;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -58,7 +59,7 @@ impl Purpose {
 
 /// Where the links in mails lead; the token follows as `#token=…`, a fragment, which no access log has.
 ///
-/// For the tenant `default`; what is mailed for another leads to the built-in pages at its own address. What is `None`
+/// For the tenant `default`; another has [`MailUrls`] of its own. What is `None`
 /// leads to the page that Wardgate brings along, below `base`. Never taken from a request (S-125).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LinkUrls {
@@ -74,6 +75,22 @@ pub struct LinkUrls {
     pub invitation: Option<String>,
     /// The page that sends the token to `POST /auth/invitations/accept`, as whoever is signed in.
     pub organization: Option<String>,
+}
+
+/// Of a tenant other than `default`.
+impl From<&MailUrls> for LinkUrls {
+    fn from(own: &MailUrls) -> Self {
+        let MailUrls { verify_url, reset_url, magic_link_url, invitation_url, organization_url } =
+            own.clone();
+        Self {
+            base: None,
+            verify: verify_url,
+            reset: reset_url,
+            magic_link: magic_link_url,
+            invitation: invitation_url,
+            organization: organization_url,
+        }
+    }
 }
 
 impl LinkUrls {
@@ -150,6 +167,21 @@ fn is_page(url: &str) -> bool {
     rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && rest.chars().all(is_plain))
 }
 
+/// Whether a page can be given a mailed token: nobody reads along on the way to it.
+pub(crate) fn is_safe_page(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    // Whoever reads `https://app.example.com@evil.example` sees another host than the one that is asked.
+    let is_host = !authority.is_empty() && !authority.contains('@');
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    let is_loopback =
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    is_page(url) && is_host && (scheme == "https" || is_loopback)
+}
+
 /// A link as the table has it; who presents its token has read the mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Link {
@@ -195,6 +227,36 @@ mod tests {
             "https://app.example.com/auth/password/reset#token=t"
         );
         assert_eq!(urls.service(issuer), "app.example.com");
+    }
+
+    #[test]
+    fn a_token_goes_nowhere_where_somebody_reads_along() {
+        for good in [
+            "https://app.example.com/verify",
+            "https://app.example.com:8443/verify?lang=de",
+            "http://localhost:3000/verify",
+            "http://127.0.0.1/verify",
+            "http://[::1]:3000/verify",
+        ] {
+            assert!(is_safe_page(good), "{good}");
+        }
+        for wrong in [
+            "",
+            "app.example.com",
+            "http://app.example.com/verify",
+            "http://localhost.example.com/verify",
+            "http://127.0.0.1.example.com/verify",
+            "http://localhost@example.com/verify",
+            "https://app.example.com@evil.example/verify",
+            "https://app.example.com/verify#x",
+            "https:///verify",
+            "https://",
+            "https://app.example.com/a b",
+            "javascript:alert(1)",
+            "ftp://localhost/",
+        ] {
+            assert!(!is_safe_page(wrong), "{wrong}");
+        }
     }
 
     #[test]

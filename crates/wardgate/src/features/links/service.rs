@@ -31,7 +31,7 @@ pub(crate) struct Links {
     env: Arc<Environment>,
     outbox: Arc<Outbox>,
     key: SubKey,
-    /// Of the tenant `default`; the others' links open the built-in pages.
+    /// Of the tenant `default`.
     urls: LinkUrls,
 }
 
@@ -168,9 +168,13 @@ impl Links {
         Zeroizing::new(self.urls_of(tenant).organization_link(&tenant.issuer, token))
     }
 
-    /// The configured pages are the tenant `default`'s.
+    /// The configured pages are the tenant `default`'s, each other has its own.
     fn urls_of(&self, tenant: &CurrentTenant) -> Cow<'_, LinkUrls> {
-        if tenant.is_default() { Cow::Borrowed(&self.urls) } else { Cow::Owned(LinkUrls::default()) }
+        if tenant.is_default() {
+            Cow::Borrowed(&self.urls)
+        } else {
+            Cow::Owned(tenant.mail_urls.as_ref().into())
+        }
     }
 
     /// Binds the link to one browser; gives what that is to hold.

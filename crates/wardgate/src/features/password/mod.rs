@@ -5,6 +5,7 @@ pub(crate) mod http;
 mod model;
 mod service;
 mod store;
+mod timing;
 
 pub use accounts::{Account, Accounts, Registered, RegistrationMode};
 pub(crate) use accounts::{

@@ -6,12 +6,14 @@ use axum::response::IntoResponse;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, Method, StatusCode};
 
-use crate::authn::{CurrentUser, cookie};
+use crate::authn::{CurrentPrincipal, CurrentUser, cookie};
 use crate::features::links::Purpose;
 use crate::features::tokens::TokenPair;
 use crate::gate::Wardgate;
 use crate::kernel::email::Email;
 use crate::kernel::error::AuthError;
+use crate::kernel::ids::UserId;
+use crate::kernel::principal::Subject;
 use crate::kernel::source::Source;
 use crate::kernel::tenant::CurrentTenant;
 use crate::web::body::Json;
@@ -63,13 +65,24 @@ async fn resend(
     Ok(StatusCode::ACCEPTED)
 }
 
+/// Whose new address somebody can confirm: their own, in a session that may change it.
+pub(crate) fn confirms_for(current: &CurrentPrincipal) -> Option<UserId> {
+    let may = current.principal().session().is_some() && current.require_permission("email:write").is_ok();
+    match current.principal().subject {
+        Subject::User(user) if may => Some(user),
+        Subject::User(_) | Subject::ServiceAccount(_) => None,
+    }
+}
+
 async fn verify(
     State(gate): State<Wardgate>,
     tenant: CurrentTenant,
+    current: Option<CurrentPrincipal>,
     Extension(source): Extension<Source>,
     Json(Token(token)): Json<Token>,
 ) -> Result<StatusCode, AuthError> {
-    gate.recovery().verify_email(&tenant, &token, &source).await?;
+    let by = current.as_ref().and_then(confirms_for);
+    gate.recovery().verify_email(&tenant, &token, by, &source).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -153,10 +166,20 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
             "/auth/email/verify",
             Access::Public,
             verify,
-            operation("recovery", "Prove an address by the token of its mail")
+            operation(
+                "recovery",
+                "Prove an address by the token of its mail; a new one of an account, in a session of that account",
+            )
                 .json(&texts(&["token"], &[]))
                 .answers_empty(204, "The address is proven, and the account's")
-                .refuses(&["invalid_token", "rate_limited", "unavailable"]),
+                .refuses(&[
+                    "invalid_token",
+                    "missing_credential",
+                    "cross_site",
+                    "wrong_account",
+                    "rate_limited",
+                    "unavailable",
+                ]),
         ),
         route(
             &Method::POST,

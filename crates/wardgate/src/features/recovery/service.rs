@@ -187,21 +187,25 @@ impl Recovery {
         self.env.db.write(tenant.id.into(), request, |tx, request| Box::pin(ask(tx, request))).await
     }
 
-    /// Proves an address by the token of its mail: that of an account, or the one that it is to have.
+    /// Proves an address by the token of its mail: that of an account, or the one that it is to have. The latter is for
+    /// whoever asked and nobody else: a stranger may read the mail of a mistyped address, and somebody whose address a
+    /// stranger gave may follow the link (S-129). `by` is whoever is signed in.
     ///
     /// # Errors
-    /// [`AuthError::InvalidToken`] for every cause.
+    /// [`AuthError::InvalidToken`] for every cause that has to do with the token; [`AuthError::MissingCredential`] and
+    /// [`AuthError::WrongAccount`] leave it as it is.
     pub async fn verify_email(
         &self,
         tenant: &CurrentTenant,
         token: &str,
+        by: Option<UserId>,
         source: &Source,
     ) -> Result<(), AuthError> {
-        let redemption = self.redemption(tenant, token, source)?;
+        let input = (self.redemption(tenant, token, source)?, by);
         let verified = self
             .env
             .db
-            .write(tenant.id.into(), redemption, |tx, redemption| Box::pin(verify(tx, redemption)));
+            .write(tenant.id.into(), input, |tx, (redemption, by)| Box::pin(verify(tx, redemption, *by)));
         self.settle(tenant, verified.await, source)
     }
 
@@ -343,7 +347,7 @@ async fn take(tx: &mut Tx, redemption: &Redemption) -> Result<(Link, User), Auth
     Ok((link, user))
 }
 
-async fn verify(tx: &mut Tx, redemption: &Redemption) -> Result<(), AuthError> {
+async fn verify(tx: &mut Tx, redemption: &Redemption, by: Option<UserId>) -> Result<(), AuthError> {
     let (link, user) = take(tx, redemption).await?;
     match (link.purpose, &link.new_email) {
         (Purpose::VerifyEmail, _) => {
@@ -351,6 +355,11 @@ async fn verify(tx: &mut Tx, redemption: &Redemption) -> Result<(), AuthError> {
             redemption.record(tx, Action::EmailVerified, user.id).await
         }
         (Purpose::ChangeEmail, Some(to)) => {
+            match by {
+                Some(by) if by == user.id => {}
+                Some(_) => return Err(AuthError::WrongAccount),
+                None => return Err(AuthError::MissingCredential),
+            }
             users::change_email(tx, user.id, to, redemption.now).await.map_err(|error| match error {
                 // Taken since the request; that it is must not be told.
                 AuthError::EmailTaken => AuthError::InvalidToken,

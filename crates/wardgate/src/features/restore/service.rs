@@ -1,8 +1,9 @@
-//! Ends whatever may have ended since the state that was put back: nothing revoked comes back with it (S-144).
+//! Ends every credential that may have ended since the state that was put back, so that none that was revoked comes back
+//! with it (S-144).
 //!
 //! What was used, withdrawn or ended after a backup is good again in the backup, and nothing in it tells. So everything
 //! that can be made anew ends: sessions with their refresh tokens, one-use links, signing keys, and API keys unless the
-//! operator knows better. Passwords and the standing of users are as they were.
+//! operator knows better. Passwords, links to other providers and the standing of users and tenants are as they were.
 
 use std::sync::Arc;
 

@@ -12,6 +12,6 @@ pub(crate) use model::EndReason;
 pub use model::Session;
 pub use service::Sessions;
 pub(crate) use service::{
-    NewSession, end, end_all_of, end_browser_sessions_of, end_every, find, find_by_cookie, forget, open,
-    prove, purge, touch,
+    NewSession, end, end_all_of, end_as_rights_rise, end_every, find, find_by_cookie, forget, open, prove,
+    purge, touch,
 };

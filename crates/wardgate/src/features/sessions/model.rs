@@ -21,7 +21,8 @@ pub(crate) enum EndReason {
     EndedByAdmin,
     /// Somebody proved the address of an account whose address nobody had proven (S-128).
     AddressProven,
-    /// Its owner may do more since, and a browser has to sign in anew for that (S-049).
+    /// Its owner may do more since, and has to sign in anew for that in a browser (S-049), and where a provider had named
+    /// their address and no more.
     RightsRose,
     /// Its owner opened more browser sessions than one may have.
     TooMany,
@@ -66,6 +67,8 @@ pub struct Session {
     pub ended_at: Option<Timestamp>,
     /// When its owner last proved who they are: at sign-in, or by a step-up.
     pub proven_at: Timestamp,
+    /// Whether whoever opened it is its owner because of an address alone that a provider named.
+    pub(crate) by_address: bool,
     /// The organization that it acts in.
     pub org: Option<OrgId>,
     pub(super) end_reason: Option<String>,

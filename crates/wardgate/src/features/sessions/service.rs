@@ -32,6 +32,8 @@ pub(crate) struct NewSession {
     pub(crate) scope: Option<String>,
     pub(crate) now: Timestamp,
     pub(crate) expires_at: Timestamp,
+    /// Whether it is their account because of an address alone that a provider named.
+    pub(crate) by_address: bool,
     /// For a browser session: the digest of its cookie's value.
     pub(crate) cookie: Option<Digest>,
     /// How many sessions the user has at most, this one among them.
@@ -50,6 +52,7 @@ pub(crate) async fn open(tx: &mut Tx, new: &NewSession, source: &Source) -> Resu
         expires_at: new.expires_at,
         ended_at: None,
         proven_at: new.now,
+        by_address: new.by_address,
         org: None,
         end_reason: None,
         address: source.address_text(),
@@ -86,7 +89,7 @@ pub(crate) async fn touch(
     store::touch(tx, id, now, expires_at, address.as_deref(), source.user_agent.as_deref()).await
 }
 
-/// Notes that the owner proved who they are just now; `false` if the session has ended. A cookie that somebody
+/// Notes that the owner proved with their password who they are just now; `false` if the session has ended. A cookie that somebody
 /// copied before is worth nothing afterwards: a browser gets another (S-049).
 pub(crate) async fn prove(
     tx: &mut Tx,
@@ -127,14 +130,11 @@ pub(crate) async fn end_every(tx: &mut Tx, now: Timestamp) -> Result<u64, StoreE
     store::end_every(tx, now, EndReason::Restored.as_str()).await
 }
 
-/// Ends the user's browser sessions, whose cookie is their whole credential; tokens go on.
-pub(crate) async fn end_browser_sessions_of(
-    tx: &mut Tx,
-    user: UserId,
-    now: Timestamp,
-    reason: EndReason,
-) -> Result<u64, StoreError> {
-    store::end_browser_sessions_of(tx, user, now, reason.as_str()).await
+/// Ends those of the user's sessions that must not be worth more as their owner may do more: a cookie could have been
+/// planted or copied before (S-049), and whoever was in by an address alone may be whoever runs the provider. Tokens
+/// of other sign-ins go on.
+pub(crate) async fn end_as_rights_rise(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<u64, StoreError> {
+    store::end_unproven_of(tx, user, now, EndReason::RightsRose.as_str()).await
 }
 
 /// Removes sessions whose time ended before `before`, a few a transaction.

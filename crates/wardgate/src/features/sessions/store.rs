@@ -13,11 +13,11 @@ const FORGET: Sql = sql!(
     "DELETE FROM sessions WHERE tenant_id = $1 AND id IN (SELECT id FROM sessions WHERE tenant_id = $1 LIMIT $2)"
 );
 const BY_ID: Sql = sql!(
-    "SELECT tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, ended_at, end_reason, address, user_agent, proven_at, org_id \
+    "SELECT tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, ended_at, end_reason, address, user_agent, proven_at, org_id, by_address \
      FROM sessions WHERE tenant_id = $1 AND id = $2"
 );
 const BY_COOKIE: Sql = sql!(
-    "SELECT tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, ended_at, end_reason, address, user_agent, proven_at, org_id \
+    "SELECT tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, ended_at, end_reason, address, user_agent, proven_at, org_id, by_address \
      FROM sessions WHERE tenant_id = $1 AND cookie_digest = $2"
 );
 const BEYOND: Sql = sql!(
@@ -28,13 +28,13 @@ const SET_COOKIE: Sql = sql!(
     "UPDATE sessions SET cookie_digest = $3 WHERE tenant_id = $1 AND id = $2 AND cookie_digest IS NOT NULL"
 );
 const LIST_LIVE: Sql = sql!(
-    "SELECT tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, ended_at, end_reason, address, user_agent, proven_at, org_id \
+    "SELECT tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, ended_at, end_reason, address, user_agent, proven_at, org_id, by_address \
      FROM sessions WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3 \
      AND (created_at, id) < ($4, $5) ORDER BY created_at DESC, id DESC LIMIT $6"
 );
 const INSERT: Sql = sql!(
-    "INSERT INTO sessions (tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, address, user_agent, proven_at, cookie_digest) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+    "INSERT INTO sessions (tenant_id, id, user_id, client_id, scope, created_at, last_seen_at, expires_at, address, user_agent, proven_at, cookie_digest, by_address) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
 );
 const TOUCH: Sql = sql!(
     "UPDATE sessions SET last_seen_at = $3, expires_at = $4, address = $5, user_agent = $6 \
@@ -46,8 +46,9 @@ const SEE: Sql = sql!(
 );
 const ACT_IN: Sql =
     sql!("UPDATE sessions SET org_id = $3 WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL");
-const PROVE: Sql =
-    sql!("UPDATE sessions SET proven_at = $3 WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL");
+const PROVE: Sql = sql!(
+    "UPDATE sessions SET proven_at = $3, by_address = 0 WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL"
+);
 const END: Sql = sql!(
     "UPDATE sessions SET ended_at = $3, end_reason = $4 WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL"
 );
@@ -57,9 +58,10 @@ const END_ALL_OF: Sql = sql!(
 );
 const END_EVERY: Sql =
     sql!("UPDATE sessions SET ended_at = $2, end_reason = $3 WHERE tenant_id = $1 AND ended_at IS NULL");
-const END_BROWSER_SESSIONS_OF: Sql = sql!(
+const END_UNPROVEN_OF: Sql = sql!(
     "UPDATE sessions SET ended_at = $3, end_reason = $4 \
-     WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL AND cookie_digest IS NOT NULL"
+     WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL \
+     AND (cookie_digest IS NOT NULL OR by_address = 1)"
 );
 const PURGE: GlobalSql = global_sql!(
     "DELETE FROM sessions WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM sessions WHERE expires_at < $1 LIMIT $2)"
@@ -82,6 +84,7 @@ impl FromRow for Session {
             // Sessions from before step-up existed were proven when they began.
             proven_at: row.get::<Option<Timestamp>>(11)?.unwrap_or(row.get(4)?),
             org: row.get(12)?,
+            by_address: row.get(13)?,
         })
     }
 }
@@ -134,7 +137,8 @@ pub(super) async fn insert(tx: &mut Tx, session: &Session, cookie: Option<Digest
         session.address,
         session.user_agent,
         session.proven_at,
-        cookie
+        cookie,
+        session.by_address
     ];
     tx.exec(INSERT, &row).await.map(drop)
 }
@@ -194,14 +198,14 @@ pub(super) async fn end_all_of(
     tx.exec(END_ALL_OF, &params![user, now, reason, keep]).await
 }
 
-/// Ends those that a cookie opens; how many.
-pub(super) async fn end_browser_sessions_of(
+/// Ends those that a cookie opens, and those by an address; how many.
+pub(super) async fn end_unproven_of(
     tx: &mut Tx,
     user: UserId,
     now: Timestamp,
     reason: &str,
 ) -> Result<u64, StoreError> {
-    tx.exec(END_BROWSER_SESSIONS_OF, &params![user, now, reason]).await
+    tx.exec(END_UNPROVEN_OF, &params![user, now, reason]).await
 }
 
 /// Removes up to `limit` sessions, with their refresh tokens, that ended by time before `before`; how many.

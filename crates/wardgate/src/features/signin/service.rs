@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::environment::Environment;
 use crate::features::audit::{self, Action, Actor, Audit};
-use crate::features::federation::{self, UpstreamProof};
+use crate::features::federation::{self, Resolved, UpstreamProof};
 use crate::features::limits::{self, Attempt, Limits};
 use crate::features::links::{self, Links, MailedToken, Purpose};
 use crate::features::outbox::{self, Letter, LetterKind};
@@ -369,10 +369,13 @@ fn is_refusal(error: &AuthError) -> bool {
 
 async fn open(tx: &mut Tx, opening: &Opening) -> Result<Opened, AuthError> {
     let Opening { source, audit, now, .. } = opening;
-    let user = match &opening.proven {
-        Proven::Password(proven) => by_password(tx, opening, proven).await?,
-        Proven::Link(proven) => by_link(tx, opening, proven).await?,
-        Proven::Upstream(proof) => federation::resolve(tx, proof).await?,
+    let (user, by_address) = match &opening.proven {
+        Proven::Password(proven) => (by_password(tx, opening, proven).await?, false),
+        Proven::Link(proven) => (by_link(tx, opening, proven).await?, false),
+        Proven::Upstream(proof) => {
+            let Resolved { user, by_address } = federation::resolve(tx, proof).await?;
+            (user, by_address)
+        }
     };
     let new = NewSession {
         id: opening.session,
@@ -381,6 +384,7 @@ async fn open(tx: &mut Tx, opening: &Opening) -> Result<Opened, AuthError> {
         scope: opening.scope.clone(),
         now: *now,
         expires_at: opening.expires_at,
+        by_address,
         cookie: match &opening.carrier {
             Carrier::Tokens(_) => None,
             Carrier::Cookie(cookie, _) => Some(cookie.digest()),

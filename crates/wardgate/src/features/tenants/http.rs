@@ -13,7 +13,7 @@ use crate::kernel::error::AuthError;
 use crate::kernel::ids::TenantId;
 use crate::kernel::page::Page;
 use crate::kernel::source::Source;
-use crate::kernel::tenant::OwnLimits;
+use crate::kernel::tenant::{MailUrls, OwnLimits};
 use crate::web::body::Json;
 use crate::web::cursor::PageQuery;
 use crate::web::fields::{Fields, FromFields};
@@ -70,7 +70,20 @@ impl FromFields for TenantChange {
             registration: fields.nullable_text("registration"),
             min_password_length: fields.nullable_number("min_password_length", 8..=64),
             rate_limits: fields.nullable_object("rate_limits"),
+            mail_urls: fields.nullable_object("mail_urls"),
             hosts: fields.optional_texts("hosts"),
+        }
+    }
+}
+
+impl FromFields for MailUrls {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self {
+            verify_url: fields.optional_text("verify_url"),
+            reset_url: fields.optional_text("reset_url"),
+            magic_link_url: fields.optional_text("magic_link_url"),
+            invitation_url: fields.optional_text("invitation_url"),
+            organization_url: fields.optional_text("organization_url"),
         }
     }
 }
@@ -145,6 +158,16 @@ fn rate_limits() -> Value {
     })
 }
 
+fn mail_urls() -> Value {
+    let url = json!({ "type": "string", "format": "uri", "maxLength": 500 });
+    json!({
+        "type": ["object", "null"], "additionalProperties": false,
+        "properties": {
+            "verify_url": url, "reset_url": url, "magic_link_url": url, "invitation_url": url, "organization_url": url,
+        },
+    })
+}
+
 pub(crate) fn routes() -> Vec<Route<Wardgate>> {
     let new = json!({
         "type": "object", "required": ["slug", "name"], "additionalProperties": false,
@@ -157,7 +180,7 @@ pub(crate) fn routes() -> Vec<Route<Wardgate>> {
             "accent_color": { "type": ["string", "null"], "pattern": "^#[0-9a-fA-F]{6}$" },
             "registration": { "enum": ["open", "closed", null] },
             "min_password_length": { "type": ["integer", "null"], "minimum": 8, "maximum": 64 }, "hosts": strings(),
-            "rate_limits": rate_limits(),
+            "rate_limits": rate_limits(), "mail_urls": mail_urls(),
         },
     });
     let one = |summary| operation("tenants", summary).path_parameter("id").refuses(&["not_found"]);

@@ -3,11 +3,12 @@
 use serde::Serialize;
 
 use crate::features::limits::RateLimits;
+use crate::features::links::is_safe_page;
 use crate::kernel::color::Rgb;
 use crate::kernel::error::FieldFault;
 use crate::kernel::ids::TenantId;
 use crate::kernel::page::Position;
-use crate::kernel::tenant::OwnLimits;
+use crate::kernel::tenant::{MailUrls, OwnLimits};
 use crate::kernel::time::Timestamp;
 
 /// The most host names a tenant has.
@@ -34,6 +35,8 @@ pub struct Tenant {
     pub min_password_length: Option<i64>,
     /// Limits of its own; `None` as the configuration says.
     pub rate_limits: Option<OwnLimits>,
+    /// Pages of its own that its mails link to; `None` for the built-in ones.
+    pub mail_urls: Option<MailUrls>,
     /// Host names under which it is reached; the first makes its issuer.
     pub hosts: Vec<String>,
     /// When it was suspended.
@@ -47,10 +50,16 @@ impl Tenant {
     pub(super) fn position(&self) -> Position {
         Position { at: self.created_at, id: self.id.as_uuid() }
     }
+
+    /// Adds one of its hosts; the one that its issuer names comes first.
+    pub(super) fn reached_at(&mut self, host: String) {
+        let place = if self.issuer_host.as_ref() == Some(&host) { 0 } else { self.hosts.len() };
+        self.hosts.insert(place, host);
+    }
 }
 
 /// What is to become of a tenant; what is `None` stays.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TenantChange {
     /// What people see.
     pub name: Option<String>,
@@ -64,6 +73,8 @@ pub struct TenantChange {
     pub min_password_length: Option<Option<i64>>,
     /// Exactly these limits of its own; `Some(None)` as the configuration says.
     pub rate_limits: Option<Option<OwnLimits>>,
+    /// Exactly these pages of its own; `Some(None)` for the built-in ones.
+    pub mail_urls: Option<Option<MailUrls>>,
     /// Exactly these host names.
     pub hosts: Option<Vec<String>>,
 }
@@ -117,6 +128,14 @@ pub(super) fn check_change(change: &TenantChange) -> Vec<FieldFault> {
         faults.extend(
             faults_of_limits.into_iter().map(|detail| FieldFault::new("rate_limits", "out_of_range", detail)),
         );
+    }
+    for (name, url) in change.mail_urls.iter().flatten().flat_map(MailUrls::given) {
+        if url.len() > MAX_URL || !is_safe_page(url) {
+            let detail = format!(
+                "{name} must be an https URL of at most {MAX_URL} characters, without a fragment; http only on this machine"
+            );
+            faults.push(FieldFault::new("mail_urls", "invalid_url", detail));
+        }
     }
     for (index, host) in change.hosts.iter().flatten().enumerate() {
         let twice = change.hosts.iter().flatten().take(index).any(|other| other == host);

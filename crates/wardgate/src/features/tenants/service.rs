@@ -12,7 +12,7 @@ use crate::features::roles::Caller;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::TenantId;
 use crate::kernel::page::{PageRequest, Position};
-use crate::kernel::tenant::{Branding, CurrentTenant, OwnLimits};
+use crate::kernel::tenant::{Branding, CurrentTenant, MailUrls, OwnLimits};
 use crate::kernel::time::Timestamp;
 
 /// The tenants of this database.
@@ -98,6 +98,7 @@ impl Tenants {
             registration_open: None,
             min_password_length: 0,
             rate_limits: OwnLimits::default(),
+            mail_urls: Arc::new(MailUrls::default()),
         };
         Self { env, audit, root, root_host: host_of(authority) }
     }
@@ -116,8 +117,38 @@ impl Tenants {
         let found = self.env.db.lookup_global(slug.to_owned(), |tx, slug| {
             Box::pin(async move { Ok::<_, AuthError>(store::by_slug(tx, slug).await?) })
         });
-        let tenant = self.admit(&found.await?.ok_or(AuthError::NotFound)?)?;
-        Ok(CurrentTenant { base: format!("{}/t/{slug}", self.root.base).into(), ..tenant })
+        self.below_path(&found.await?.ok_or(AuthError::NotFound)?)
+    }
+
+    /// The tenant of this slug for a request with this `Host`. On a host name of a tenant there is no other: pages of two
+    /// would share its origin, and whatever browsers tie to one.
+    ///
+    /// # Errors
+    /// As [`by_slug`](Self::by_slug).
+    pub(crate) async fn by_slug_at(&self, slug: &str, header: &str) -> Result<CurrentTenant, AuthError> {
+        let host = host_of(header);
+        if self.is_the_roots(&host) {
+            return self.by_slug(slug).await;
+        }
+        check_slug(slug).map_err(|_| AuthError::NotFound)?;
+        let found = self.env.db.lookup_global((slug.to_owned(), host), |tx, (slug, host)| {
+            Box::pin(async move {
+                let owner = store::by_host(tx, host).await?;
+                let found = store::by_slug(tx, slug).await?;
+                Ok::<_, AuthError>(found.filter(|found| owner.is_none_or(|owner| owner.id == found.id)))
+            })
+        });
+        self.below_path(&found.await?.ok_or(AuthError::NotFound)?)
+    }
+
+    fn below_path(&self, tenant: &Tenant) -> Result<CurrentTenant, AuthError> {
+        let base = format!("{}/t/{}", self.root.base, tenant.slug).into();
+        Ok(CurrentTenant { base, ..self.admit(tenant)? })
+    }
+
+    /// Whether the host can be no tenant's but the root's: no name without a dot is one.
+    fn is_the_roots(&self, host: &str) -> bool {
+        host == self.root_host || !host.contains('.')
     }
 
     /// The tenant that a `Host` header names; the root's if it names none.
@@ -126,8 +157,8 @@ impl Tenants {
     /// [`AuthError::TenantSuspended`].
     pub async fn by_host(&self, header: &str) -> Result<CurrentTenant, AuthError> {
         let host = host_of(header);
-        // Most requests; and no name without a dot is a tenant's.
-        if host == self.root_host || !host.contains('.') {
+        // Most requests.
+        if self.is_the_roots(&host) {
             return Ok(self.default_tenant());
         }
         let found = self.env.db.lookup_global(host, |tx, host| {
@@ -173,6 +204,7 @@ impl Tenants {
                 .and_then(|n| usize::try_from(n).ok())
                 .unwrap_or(0),
             rate_limits: tenant.rate_limits.unwrap_or_default(),
+            mail_urls: Arc::new(tenant.mail_urls.clone().unwrap_or_default()),
         }
     }
 
@@ -192,7 +224,7 @@ impl Tenants {
         found.await
     }
 
-    /// A page of tenants, newest first, without their host names, and where the next one begins.
+    /// A page of tenants, newest first, and where the next one begins.
     pub async fn list(&self, page: PageRequest) -> Result<(Vec<Tenant>, Option<Position>), AuthError> {
         let rows = self.env.db.read_global(page, |tx, page| {
             Box::pin(async move { Ok::<_, AuthError>(store::list(tx, page.start(), page.fetch()).await?) })
@@ -283,14 +315,23 @@ fn path_of(url: &str) -> &str {
 }
 
 fn apply(change: TenantChange, tenant: &mut Tenant) {
-    let TenantChange { name, logo_url, accent_color, registration, min_password_length, rate_limits, hosts } =
-        change;
+    let TenantChange {
+        name,
+        logo_url,
+        accent_color,
+        registration,
+        min_password_length,
+        rate_limits,
+        mail_urls,
+        hosts,
+    } = change;
     tenant.name = name.unwrap_or_else(|| std::mem::take(&mut tenant.name));
     tenant.logo_url = logo_url.unwrap_or_else(|| tenant.logo_url.take());
     tenant.accent_color = accent_color.unwrap_or_else(|| tenant.accent_color.take());
     tenant.registration = registration.unwrap_or_else(|| tenant.registration.take());
     tenant.min_password_length = min_password_length.unwrap_or(tenant.min_password_length);
     tenant.rate_limits = rate_limits.unwrap_or(tenant.rate_limits);
+    tenant.mail_urls = mail_urls.unwrap_or_else(|| tenant.mail_urls.take());
     if let Some(hosts) = hosts {
         tenant.issuer_host = hosts.first().cloned();
         tenant.hosts = hosts;

@@ -13,29 +13,33 @@ const INSERT: GlobalSql = global_sql!(
 );
 const BY_ID: GlobalSql = global_sql!(
     "SELECT id, slug, name, logo_url, accent_color, registration, min_password_length, suspended_at, created_at, issuer_host, \
-     rate_limits FROM tenants WHERE id = $1"
+     rate_limits, mail_urls FROM tenants WHERE id = $1"
 );
 const BY_SLUG: GlobalSql = global_sql!(
     "SELECT id, slug, name, logo_url, accent_color, registration, min_password_length, suspended_at, created_at, issuer_host, \
-     rate_limits FROM tenants WHERE slug = $1"
+     rate_limits, mail_urls FROM tenants WHERE slug = $1"
 );
 const BY_HOST: GlobalSql = global_sql!(
     "SELECT t.id, t.slug, t.name, t.logo_url, t.accent_color, t.registration, t.min_password_length, t.suspended_at, \
-     t.created_at, t.issuer_host, t.rate_limits FROM tenants t JOIN tenant_hosts h ON h.tenant_id = t.id WHERE h.host = $1"
+     t.created_at, t.issuer_host, t.rate_limits, t.mail_urls FROM tenants t JOIN tenant_hosts h ON h.tenant_id = t.id WHERE h.host = $1"
 );
 const LIST: GlobalSql = global_sql!(
     "SELECT id, slug, name, logo_url, accent_color, registration, min_password_length, suspended_at, created_at, issuer_host, \
-     rate_limits FROM tenants WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3"
+     rate_limits, mail_urls FROM tenants WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3"
 );
 const LIST_IDS: GlobalSql =
     global_sql!("SELECT id FROM tenants WHERE (created_at, id) > ($1, $2) ORDER BY created_at, id LIMIT $3");
 const UPDATE: GlobalSql = global_sql!(
     "UPDATE tenants SET name = $2, logo_url = $3, registration = $4, min_password_length = $5, issuer_host = $6, \
-     accent_color = $7, rate_limits = $8 WHERE id = $1"
+     accent_color = $7, rate_limits = $8, mail_urls = $9 WHERE id = $1"
 );
 const SET_SUSPENDED: GlobalSql = global_sql!("UPDATE tenants SET suspended_at = $2 WHERE id = $1");
 const DELETE: GlobalSql = global_sql!("DELETE FROM tenants WHERE id = $1");
 const HOSTS: GlobalSql = global_sql!("SELECT host FROM tenant_hosts WHERE tenant_id = $1 ORDER BY host");
+const LIST_HOSTS: GlobalSql = global_sql!(
+    "SELECT h.tenant_id, h.host FROM tenant_hosts h JOIN (SELECT id FROM tenants WHERE (created_at, id) < ($1, $2) \
+     ORDER BY created_at DESC, id DESC LIMIT $3) page ON page.id = h.tenant_id ORDER BY h.host"
+);
 const ADD_HOST: GlobalSql = global_sql!("INSERT INTO tenant_hosts (host, tenant_id) VALUES ($1, $2)");
 const CLEAR_HOSTS: GlobalSql = global_sql!("DELETE FROM tenant_hosts WHERE tenant_id = $1");
 const RETIRE_SLUG: GlobalSql =
@@ -57,6 +61,7 @@ impl FromRow for Tenant {
             created_at: row.get(8)?,
             issuer_host: row.get(9)?,
             rate_limits: row.get(10)?,
+            mail_urls: row.get(11)?,
         })
     }
 }
@@ -74,7 +79,10 @@ pub(super) async fn insert(
 
 pub(super) async fn by_id(tx: &mut GlobalTx, id: TenantId) -> Result<Option<Tenant>, StoreError> {
     let Some(mut tenant) = tx.opt::<Tenant>(BY_ID, &params![id]).await? else { return Ok(None) };
-    tenant.hosts = hosts(tx, id).await?;
+    let rows: Vec<(String,)> = tx.all(HOSTS, &params![id]).await?;
+    for (host,) in rows {
+        tenant.reached_at(host);
+    }
     Ok(Some(tenant))
 }
 
@@ -88,9 +96,16 @@ pub(super) async fn by_host(tx: &mut GlobalTx, host: &str) -> Result<Option<Tena
     tx.opt(BY_HOST, &params![host]).await
 }
 
-/// Newest first, those after `start` in that order, without their hosts.
+/// Newest first, those after `start` in that order.
 pub(super) async fn list(tx: &mut GlobalTx, start: Position, limit: i64) -> Result<Vec<Tenant>, StoreError> {
-    tx.all(LIST, &params![start.at, start.id, limit]).await
+    let mut page: Vec<Tenant> = tx.all(LIST, &params![start.at, start.id, limit]).await?;
+    let rows: Vec<(TenantId, String)> = tx.all(LIST_HOSTS, &params![start.at, start.id, limit]).await?;
+    for (id, host) in rows {
+        if let Some(tenant) = page.iter_mut().find(|tenant| tenant.id == id) {
+            tenant.reached_at(host);
+        }
+    }
+    Ok(page)
 }
 
 /// Oldest first, those after `start`: what a sweep over all tenants goes through.
@@ -105,6 +120,7 @@ pub(super) async fn list_ids(
 
 pub(super) async fn update(tx: &mut GlobalTx, tenant: &Tenant) -> Result<(), StoreError> {
     let limits = tenant.rate_limits.map(|own| json!(own).to_string());
+    let urls = tenant.mail_urls.as_ref().map(|own| json!(own).to_string());
     let row = params![
         tenant.id,
         tenant.name,
@@ -113,7 +129,8 @@ pub(super) async fn update(tx: &mut GlobalTx, tenant: &Tenant) -> Result<(), Sto
         tenant.min_password_length,
         tenant.issuer_host,
         tenant.accent_color,
-        limits
+        limits,
+        urls
     ];
     tx.exec(UPDATE, &row).await.map(drop)
 }
@@ -124,11 +141,6 @@ pub(super) async fn set_suspended(
     at: Option<Timestamp>,
 ) -> Result<(), StoreError> {
     tx.exec(SET_SUSPENDED, &params![id, at]).await.map(drop)
-}
-
-async fn hosts(tx: &mut GlobalTx, id: TenantId) -> Result<Vec<String>, StoreError> {
-    let rows: Vec<(String,)> = tx.all(HOSTS, &params![id]).await?;
-    Ok(rows.into_iter().map(|(host,)| host).collect())
 }
 
 /// `Constraint` on `tenant_hosts.host` when another tenant has one of them.

@@ -7,13 +7,13 @@ const field = document.getElementById("token");
 const kept = document.querySelector("main").dataset.keep;
 let token = new URLSearchParams(location.hash.slice(1)).get("token");
 
-// Whoever has to sign in first comes back without the fragment.
-if (kept && token) sessionStorage.setItem(kept, token);
-if (kept && !token) token = sessionStorage.getItem(kept);
+// Whoever had to sign in first comes back without the fragment.
+if (kept) token ||= sessionStorage.getItem(kept);
 if (location.hash) history.replaceState(null, "", location.pathname + location.search);
 
 // What was sent already and refused stands in the field.
 token ||= field?.value;
+if (kept && token) sessionStorage.setItem(kept, token);
 
 if (field && token) {
   field.value = token;

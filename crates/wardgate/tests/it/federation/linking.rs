@@ -102,6 +102,93 @@ async fn whoever_may_do_what_an_administrator_may_not_is_linked_by_themselves_on
 }
 
 #[tokio::test]
+async fn a_link_by_an_address_does_not_rise_with_its_user() {
+    // S-068, S-105: whoever runs the provider, or set it up, was in already.
+    for by_role in [false, true] {
+        let (t, upstream) = gate(true).await;
+        let root = t.user("root").role(BuiltinRole::Superadmin).signed_in().await;
+        let ops = json!({ "name": "ops", "permissions": ["users:read"] });
+        root.post("/admin/roles").json(&ops).send().await.expect(201);
+        let mut ada = t.user("ada").signed_in().await;
+        prove_address(&t, &ada).await;
+        t.set_roles(ada.id, &["user", "ops"]).await.unwrap();
+        let inside = sign_in(&t, &upstream).await.expect(200);
+        assert_eq!(me(&t, &inside).await["id"], ada.id.to_string());
+        assert_eq!(links(&ada).await[0]["by_address"], json!(true));
+
+        if by_role {
+            let more = json!({ "permissions": ["users:read", "tenants:write"] });
+            root.request("PATCH", "/admin/roles/ops").json(&more).send().await.expect(200);
+        } else {
+            t.set_roles(ada.id, &["user", "admin"]).await.unwrap();
+        }
+        let stale = t.get("/auth/me").bearer(&inside.str("access_token")).send().await;
+        stale.refused(401, "invalid_credential");
+        ada.present(&inside.str("refresh_token")).await.refused(401, "invalid_refresh_token");
+        sign_in(&t, &upstream).await.refused(403, "linking_refused");
+        ada.me().await.expect(200);
+
+        // She says herself that it is hers.
+        ada.sign_in().await;
+        let trip = begin_link(&t, &ada, json!({ "provider": "op" })).await;
+        trip.back(&upstream.authorize(&trip.location)).await.expect(200);
+        assert_eq!((links(&ada).await.len(), &links(&ada).await[0]["by_address"]), (1, &json!(false)));
+        let signed_in = sign_in(&t, &upstream).await.expect(200);
+        assert_eq!(me(&t, &signed_in).await["id"], ada.id.to_string());
+        let linked = ("identity.linked".to_owned(), "success".to_owned());
+        assert_eq!(recorded(&t).await.iter().filter(|record| **record == linked).count(), 2);
+        // Once more changes nothing.
+        let trip = begin_link(&t, &ada, json!({ "provider": "op" })).await;
+        trip.back(&upstream.authorize(&trip.location)).await.expect(200);
+        assert_eq!(recorded(&t).await.iter().filter(|record| **record == linked).count(), 2);
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_in_by_an_address_makes_no_better_link() {
+    // S-105
+    let (t, upstream) = gate(true).await;
+    let ada = t.user("ada").signed_in().await;
+    prove_address(&t, &ada).await;
+    let mut inside = t.user("bob").registered().await;
+    inside.keep(&sign_in(&t, &upstream).await.expect(200));
+    assert_eq!(inside.me().await.body["id"], ada.id.to_string());
+    let link = async |subject: &str, how: &Persona<'_>| {
+        upstream.is().subject = subject.to_owned();
+        let trip = begin_link(&t, how, json!({ "provider": "op" })).await;
+        trip.back(&upstream.authorize(&trip.location)).await.expect(200);
+        t.tick();
+        links(&ada).await.iter().map(|link| link["by_address"] == json!(true)).collect::<Vec<_>>()
+    };
+    assert_eq!(link("248289761001", &inside).await, [true]);
+    assert_eq!(link("of the provider's", &inside).await, [true, true]);
+    // Who proves the password is the owner, wherever they came from.
+    inside.post("/auth/step-up").json(&json!({ "password": PASSWORD })).send().await.expect(204);
+    assert_eq!(link("248289761001", &inside).await, [true, false]);
+    t.set_roles(ada.id, &["user", "admin"]).await.unwrap();
+    inside.me().await.expect(200);
+    sign_in(&t, &upstream).await.expect(200);
+    upstream.is().subject = "of the provider's".to_owned();
+    sign_in(&t, &upstream).await.refused(403, "linking_refused");
+}
+
+#[tokio::test]
+async fn a_superadmin_by_an_address_alone_is_none_who_remains() {
+    // S-105: nobody could give the role back.
+    let (t, upstream) = gate(true).await;
+    let root = t.user("root").role(BuiltinRole::Superadmin).signed_in().await;
+    let ada = t.user("ada").registered().await;
+    // Nobody had proven the address, so the password goes and the link is all there is.
+    sign_in(&t, &upstream).await.expect(200);
+    let listed = t.gate.identities().list(TenantId::DEFAULT, ada.id).await.unwrap();
+    assert!(listed[0].by_address);
+    t.set_roles(ada.id, &["superadmin"]).await.unwrap();
+    sign_in(&t, &upstream).await.refused(403, "linking_refused");
+    let left = t.delete(root.id).await.unwrap_err();
+    assert_eq!(left.code(), "last_superadmin");
+}
+
+#[tokio::test]
 async fn whoever_registered_with_anothers_address_keeps_nothing_of_it() {
     // S-128
     let (t, upstream) = gate(true).await;

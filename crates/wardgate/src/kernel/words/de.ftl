@@ -1,4 +1,4 @@
-# Was die Seiten auf Deutsch sagen. Jeder Schlüssel steht in der Datei jeder Sprache; ein Test vergleicht sie.
+# Was Seiten und Mails auf Deutsch sagen. Jeder Schlüssel steht in der Datei jeder Sprache; ein Test vergleicht sie.
 
 title-fault = Bitte prüfen:
 or = oder
@@ -58,6 +58,7 @@ reset-lead = Sie werden überall abgemeldet und melden sich mit dem neuen Passwo
 reset-button = Passwort setzen
 verify-title = E-Mail-Adresse bestätigen
 verify-lead = Ein Klick, und wir wissen, dass diese Adresse Ihre ist. Nur wenn Sie selbst darum gebeten haben: Sonst schließen Sie diese Seite.
+verify-first = Melden Sie sich mit dem Konto an, dessen Adresse geändert werden soll, und bestätigen Sie dann. Wenn Sie das nicht sind, schließen Sie diese Seite: Es ändert sich nichts.
 verify-button = Adresse bestätigen
 magic-link-title = Per E-Mail anmelden
 magic-link-lead = Wir schicken Ihnen einen Link, der Sie ohne Passwort anmeldet. Öffnen Sie ihn in diesem Browser.
@@ -125,6 +126,7 @@ providers-none = Sie haben keinen anderen Dienst verbunden.
 provider-new = Einen weiteren Dienst verbinden
 provider-made = Verbunden am { $time }
 provider-used = zuletzt benutzt am { $time }
+provider-by-address = Verbunden, weil man dort Ihre Adresse kannte. Verbinden Sie ihn selbst, wenn er bleiben soll, falls Sie Administrator werden.
 provider-unlink = Entfernen
 provider-go-title = Weiter zum anderen Dienst
 provider-go-lead = Melden Sie sich dort an, dann ist er mit Ihrem Konto verbunden.
@@ -187,6 +189,8 @@ error-incorrect_credentials = Die Adresse oder das Passwort ist falsch. Wenn Sie
 error-wrong_password = Das ist nicht Ihr Passwort.
 error-email_taken = Zu dieser Adresse gibt es schon ein Konto. Melden Sie sich an oder setzen Sie ein neues Passwort.
 error-registration_closed = Konten gibt es hier nur auf Einladung. Wenden Sie sich an die Betreiber.
+error-missing_credential = Das kann nur bestätigen, wer es angefordert hat. Bitte melden Sie sich zuerst an; der Link bleibt, wie er ist.
+error-wrong_account = Dieser Link gehört zu einem anderen Konto als dem, mit dem Sie angemeldet sind. Es wurde nichts geändert.
 error-invalid_token = Dieser Link gilt nicht mehr: Er wurde benutzt, durch einen neueren ersetzt, oder seine Zeit ist um. Fordern Sie einen neuen an.
 error-mail_not_configured = Dieser Dienst verschickt keine E-Mails. Wenden Sie sich an die Betreiber.
 error-rate_limited-seconds = { $count ->
@@ -213,3 +217,89 @@ error-cross_site = Das kam von der Seite eines anderen Anbieters, deshalb ist ni
 error-not_found = Das gibt es nicht, oder nicht mehr.
 error-tenant_suspended = Dieser Dienst ist gesperrt.
 error-other = Bei uns ist etwas schiefgegangen. Es wurde nichts geändert; bitte versuchen Sie es noch einmal.
+
+# Was Mails sagen. Der Text einer Nachricht ist der Betreff, jedes Attribut ein Absatz, in dieser Reihenfolge; nur .button
+# steht auf dem Link, und .closing kommt zuletzt und klein.
+
+letter-once = Der Link gilt einmal und { $life } lang.
+letter-ignore = Wenn Sie das nicht angefordert haben, ist nichts zu tun: Es ändert sich nichts.
+letter-act = Wenn Sie das nicht waren, setzen Sie bei { $service } sofort ein anderes Passwort.
+letter-unexpected = Wenn Sie keine Einladung erwarten, ist nichts zu tun.
+letter-keys = API-Schlüssel des Kontos und Verbindungen mit anderen Anbietern gelten weiter: Sehen Sie sie durch, falls jemand anderes sie angelegt haben könnte.
+
+life-days = { $count ->
+    [one] einen Tag
+   *[other] { $count } Tage
+}
+life-hours = { $count ->
+    [one] eine Stunde
+   *[other] { $count } Stunden
+}
+life-minutes = { $count ->
+    [one] eine Minute
+   *[other] { $count } Minuten
+}
+
+letter-verify_email = Bestätigen Sie Ihre E-Mail-Adresse für { $service }
+    .text = Bitte bestätigen Sie, dass diese Adresse zu Ihrem Konto bei { $service } gehört.
+    .once = { letter-once }
+    .button = Adresse bestätigen
+    .closing = Wenn Sie bei { $service } kein Konto angelegt haben, benutzen Sie den Link nicht: Sonst könnte, wer das Konto angelegt hat, es unter Ihrer Adresse benutzen.
+letter-change_email = Bestätigen Sie Ihre neue E-Mail-Adresse für { $service }
+    .text = Bitte bestätigen Sie, dass Ihr Konto bei { $service } diese Adresse haben soll. Dazu müssen Sie mit diesem Konto angemeldet sein.
+    .once = { letter-once }
+    .button = Adresse bestätigen
+    .closing = { letter-ignore }
+letter-reset_password = Neues Passwort für { $service }
+    .text = Mit diesem Link setzen Sie ein neues Passwort für Ihr Konto bei { $service }. Alle Sitzungen enden damit.
+    .once = { letter-once }
+    .button = Passwort setzen
+    .closing = { letter-ignore }
+letter-magic_link = Anmelden bei { $service }
+    .text = Mit diesem Link melden Sie sich bei { $service } an. Öffnen Sie ihn in dem Browser, in dem Sie ihn angefordert haben.
+    .once = { letter-once }
+    .button = Anmelden
+    .closing = { letter-ignore }
+letter-invitation = Einladung zu { $service }
+    .text = Für Sie wurde ein Konto bei { $service } angelegt. Wählen Sie ein Passwort, um es zu benutzen.
+    .once = { letter-once }
+    .button = Passwort wählen
+    .closing = { letter-unexpected }
+letter-org_invitation = Einladung in eine Organisation bei { $service }
+    .text = Jemand bei { $service } lädt Sie in eine Organisation ein. Melden Sie sich mit dem Konto dieser Adresse an oder legen Sie eines an, und nehmen Sie an.
+    .once = { letter-once }
+    .button = Einladung ansehen
+    .closing = { letter-unexpected }
+letter-registered_already = Sie haben schon ein Konto bei { $service }
+    .text = Jemand, vielleicht Sie, wollte sich bei { $service } mit dieser Adresse registrieren, zu der es schon ein Konto gibt. Wenn Sie Ihr Passwort vergessen haben, setzen Sie ein neues.
+    .once = { letter-once }
+    .button = Passwort setzen
+    .closing = { letter-ignore }
+letter-address_taken = Jemand wollte Ihre Adresse bei { $service } benutzen
+    .text = Jemand wollte einem Konto bei { $service } diese Adresse geben. Sie gehört zu Ihrem Konto, deshalb wurde nichts geändert.
+letter-email_changing = Ihre Adresse bei { $service } soll geändert werden
+    .text = Jemand, der bei Ihrem Konto bei { $service } angemeldet ist, möchte dessen Adresse in { $to } ändern. Sie ändert sich, sobald er die neue Adresse bestätigt hat.
+    .closing = { letter-act }
+letter-email_changed = Ihre Adresse bei { $service } wurde geändert
+    .text = Die Adresse Ihres Kontos bei { $service } ist jetzt { $to }. Hierher kommt keine Mail mehr.
+    .closing = Wenn Sie das nicht waren, wenden Sie sich an die Betreiber von { $service }.
+letter-password_reset = Ihr Passwort für { $service } wurde neu gesetzt
+    .text = Das Passwort Ihres Kontos bei { $service } wurde mit einem Link aus einer Mail gesetzt. Alle Sitzungen sind beendet.
+    .keys = { letter-keys }
+    .closing = { letter-act }
+letter-password_changed = Ihr Passwort für { $service } wurde geändert
+    .text = Jemand, der bei Ihrem Konto bei { $service } angemeldet ist und dessen Passwort kannte, hat es geändert. Alle anderen Sitzungen sind beendet.
+    .keys = { letter-keys }
+    .closing = { letter-act }
+letter-identity_linked = { $provider } ist jetzt mit Ihrem Konto bei { $service } verbunden
+    .text = Wer bei { $provider } als der verbundene Benutzer angemeldet ist, kann sich von jetzt an bei Ihrem Konto bei { $service } anmelden.
+    .closing = Wenn Sie das nicht waren, entfernen Sie die Verbindung bei { $service } und setzen dort ein anderes Passwort.
+letter-identity_unlinked = Eine Verbindung Ihres Kontos bei { $service } wurde entfernt
+    .text = Ihr Konto bei { $service } war mit einem anderen Anbieter verbunden, über den Sie sich anmelden konnten. Jemand, der bei Ihrem Konto angemeldet ist, hat die Verbindung entfernt.
+    .closing = { letter-act }
+letter-new_device = Neue Anmeldung bei { $service }
+    .text = Jemand hat sich bei Ihrem Konto bei { $service } von einer Adresse aus angemeldet, von der aus es bisher nicht benutzt wurde.
+    .time = Zeit: { $time }
+    .address = Adresse: { $address }
+    .device = Programm: { $device }
+    .closing = { letter-act }

@@ -1,4 +1,4 @@
-# What the pages say in English. Every key stands in each language's file; a test compares them.
+# What pages and mails say in English. Every key stands in each language's file; a test compares them.
 
 title-fault = Please check:
 or = or
@@ -58,6 +58,7 @@ reset-lead = You are signed out everywhere, and sign in with the new password.
 reset-button = Set password
 verify-title = Confirm your e-mail address
 verify-lead = One click, and we know that this address is yours. Only if it was you who asked: otherwise close this page.
+verify-first = Sign in to the account whose address is to change, and confirm then. If that is not you, close this page: nothing changes.
 verify-button = Confirm address
 magic-link-title = Sign in by mail
 magic-link-lead = We mail you a link that signs you in, with no password. Open it in this browser.
@@ -125,6 +126,7 @@ providers-none = You have linked no other service.
 provider-new = Link another service
 provider-made = Linked { $time }
 provider-used = last used { $time }
+provider-by-address = Linked because your address was known there. Link it yourself to keep it should you become an administrator.
 provider-unlink = Remove
 provider-go-title = On to the other service
 provider-go-lead = Sign in there, and it is linked to your account here.
@@ -187,6 +189,8 @@ error-incorrect_credentials = The address or the password is wrong. If you have 
 error-wrong_password = That is not your password.
 error-email_taken = There is an account with this address already. Sign in instead, or set a new password.
 error-registration_closed = Accounts are made by invitation only. Ask whoever runs this service.
+error-missing_credential = Only whoever asked for this can confirm it. Please sign in first; the link stays as it is.
+error-wrong_account = This link is for another account than the one you are signed in to. Nothing was changed.
 error-invalid_token = This link does not work any more: it was used, or a newer one was sent, or its time is over. Ask for another.
 error-mail_not_configured = This service sends no mail. Ask whoever runs it for help.
 error-rate_limited-seconds = { $count ->
@@ -213,3 +217,89 @@ error-cross_site = This came from another site’s page, so nothing was done. Op
 error-not_found = This is not there, or no longer.
 error-tenant_suspended = This service is suspended.
 error-other = Something went wrong on our side. Nothing was changed; please try again.
+
+# What mails say. The text of a message is the subject, each attribute a paragraph, in this order; but for .button, which is
+# what stands on the link, and .closing, which comes last and small.
+
+letter-once = The link works once, within { $life }.
+letter-ignore = If you did not ask for this, ignore this mail: nothing changes.
+letter-act = If this was not you, set another password at { $service } at once.
+letter-unexpected = If you expect no invitation, ignore this mail.
+letter-keys = API keys of the account and links to other providers still work: look through them if somebody else may have made one.
+
+life-days = { $count ->
+    [one] a day
+   *[other] { $count } days
+}
+life-hours = { $count ->
+    [one] an hour
+   *[other] { $count } hours
+}
+life-minutes = { $count ->
+    [one] a minute
+   *[other] { $count } minutes
+}
+
+letter-verify_email = Confirm your e-mail address for { $service }
+    .text = Please confirm that this address belongs to your account at { $service }.
+    .once = { letter-once }
+    .button = Confirm address
+    .closing = If you did not make an account at { $service }, do not use the link: whoever made the account could use it under your address.
+letter-change_email = Confirm your new e-mail address for { $service }
+    .text = Please confirm that your account at { $service } is to have this address. You have to be signed in to that account.
+    .once = { letter-once }
+    .button = Confirm address
+    .closing = { letter-ignore }
+letter-reset_password = Set another password for { $service }
+    .text = With this link you set another password for your account at { $service }. It signs you out everywhere.
+    .once = { letter-once }
+    .button = Set password
+    .closing = { letter-ignore }
+letter-magic_link = Sign in to { $service }
+    .text = With this link you sign in to { $service }. Open it in the browser in which you asked for it.
+    .once = { letter-once }
+    .button = Sign in
+    .closing = { letter-ignore }
+letter-invitation = You are invited to { $service }
+    .text = An account at { $service } was made for you. Choose a password to use it.
+    .once = { letter-once }
+    .button = Choose password
+    .closing = { letter-unexpected }
+letter-org_invitation = You are invited to an organization at { $service }
+    .text = Somebody at { $service } invites you to their organization. Sign in with the account of this address, or make one, and accept.
+    .once = { letter-once }
+    .button = See the invitation
+    .closing = { letter-unexpected }
+letter-registered_already = You have an account at { $service } already
+    .text = Somebody, perhaps you, tried to register at { $service } with this address, which has an account already. If you forgot your password, set another one.
+    .once = { letter-once }
+    .button = Set password
+    .closing = { letter-ignore }
+letter-address_taken = Somebody asked for your address at { $service }
+    .text = Somebody wanted to give their account at { $service } this address. It is the address of your account, so nothing was changed.
+letter-email_changing = Your address at { $service } is about to change
+    .text = Somebody who is signed in to your account at { $service } asked to change its address to { $to }. It changes once they have confirmed that address.
+    .closing = { letter-act }
+letter-email_changed = Your address at { $service } was changed
+    .text = The address of your account at { $service } is { $to } now. Mail no longer comes here.
+    .closing = If this was not you, turn to whoever runs { $service }.
+letter-password_reset = Your password for { $service } was set anew
+    .text = The password of your account at { $service } was set by a link from a mail. All sessions have ended.
+    .keys = { letter-keys }
+    .closing = { letter-act }
+letter-password_changed = Your password for { $service } was changed
+    .text = Somebody who is signed in to your account at { $service }, and knew its password, changed it. All other sessions have ended.
+    .keys = { letter-keys }
+    .closing = { letter-act }
+letter-identity_linked = { $provider } was linked to your account at { $service }
+    .text = Whoever is signed in at { $provider } as the user who was linked can sign in to your account at { $service } from now on.
+    .closing = If this was not you, remove the link at { $service }, and set another password there.
+letter-identity_unlinked = A link was removed from your account at { $service }
+    .text = Your account at { $service } was linked to another provider, through which you could sign in. Somebody who is signed in to your account removed the link.
+    .closing = { letter-act }
+letter-new_device = New sign-in to { $service }
+    .text = Somebody signed in to your account at { $service } from an address that it was not used from before.
+    .time = Time: { $time }
+    .address = Address: { $address }
+    .device = Program: { $device }
+    .closing = { letter-act }
