@@ -528,6 +528,7 @@ impl Builder {
             custom: self.custom_providers,
             internal_hosts: self.internal_hosts,
             registration: self.registration,
+            flow_key: lasting.get(KeyUse::UpstreamFlows),
         };
         let federation = Federation::new(
             Arc::clone(env),
@@ -536,7 +537,6 @@ impl Builder {
             Arc::clone(&outbox),
             Arc::clone(&accounts),
             Arc::clone(master),
-            lasting.get(KeyUse::UpstreamFlows),
             federation_settings,
         );
         let federation = Arc::new(federation.map_err(BuildError::Settings)?);

@@ -47,6 +47,8 @@ pub(crate) struct FederationSettings {
     pub(crate) custom: Vec<(ProviderView, Arc<dyn UpstreamProvider>)>,
     pub(crate) internal_hosts: Vec<String>,
     pub(crate) registration: RegistrationMode,
+    /// From which the parts of a flow that lie nowhere are made.
+    pub(crate) flow_key: SubKey,
 }
 
 /// Other providers through which people sign in.
@@ -109,10 +111,9 @@ impl Federation {
         outbox: Arc<Outbox>,
         accounts: Arc<Accounts>,
         master: Arc<Keyring>,
-        key: SubKey,
         settings: FederationSettings,
     ) -> Result<Self, Vec<String>> {
-        let FederationSettings { providers, custom, internal_hosts, registration } = settings;
+        let FederationSettings { providers, custom, internal_hosts, registration, flow_key: key } = settings;
         let connector = Connector::new(&internal_hosts, Arc::clone(&env.clock));
         let (mut configured, mut faults) = (Vec::<Connected>::new(), Vec::new());
         for settings in providers {
