@@ -1,6 +1,6 @@
 //! The master keys of one process: one seals, all open.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use zeroize::Zeroizing;
 
@@ -20,12 +20,17 @@ const NONE: usize = usize::MAX;
 pub struct Keyring {
     keys: Vec<MasterKey>,
     sealing: AtomicUsize,
+    unnamed: AtomicBool,
 }
 
 impl Keyring {
     /// `given` is the first, and seals until something else is said.
     pub fn new(given: MasterKey, previous: Vec<MasterKey>) -> Self {
-        Self { keys: std::iter::once(given).chain(previous).collect(), sealing: AtomicUsize::new(0) }
+        Self {
+            keys: std::iter::once(given).chain(previous).collect(),
+            sealing: AtomicUsize::new(0),
+            unnamed: AtomicBool::new(false),
+        }
     }
 
     /// The master key that was given.
@@ -54,6 +59,12 @@ impl Keyring {
         place.is_some()
     }
 
+    /// Whether what is sealed says by which key. A database whose master key was never changed may be shared with a
+    /// program of the version before, which does not know that form (S-154).
+    pub fn name_keys(&self, named: bool) {
+        self.unnamed.store(!named, Ordering::Relaxed);
+    }
+
     /// As [`MasterKey::seal`], with the key that seals.
     ///
     /// # Errors
@@ -65,7 +76,11 @@ impl Keyring {
         plaintext: &[u8],
         rng: &dyn Rng,
     ) -> Result<Vec<u8>, SealError> {
-        Ok(self.sealing()?.seal(purpose, context, plaintext, rng))
+        let key = self.sealing()?;
+        Ok(match self.unnamed.load(Ordering::Relaxed) {
+            true => key.seal_unnamed(purpose, context, plaintext, rng),
+            false => key.seal(purpose, context, plaintext, rng),
+        })
     }
 
     /// As [`MasterKey::open`], with whichever key it takes.
@@ -183,6 +198,17 @@ mod tests {
             assert_eq!(seal(&both), Err(SealError::Closed));
         }
         assert!(both.seal_with(Some(key(2).id())) && seal(&both).is_ok());
+    }
+
+    #[test]
+    fn what_programs_from_before_may_read_has_the_form_that_they_know() {
+        let ring = ring(1, &[]);
+        ring.name_keys(false);
+        let sealed = seal(&ring).unwrap();
+        assert_eq!((sealed[0], sealed.len()), (1, unnamed().len()));
+        assert_eq!(open(&ring, &sealed).unwrap(), b"secret");
+        ring.name_keys(true);
+        assert!(MasterKeyId::named_in(&seal(&ring).unwrap()).is_some());
     }
 
     #[test]

@@ -11,7 +11,7 @@ const NAMED: u8 = 2;
 const NAMED_HEAD: usize = 1 + MasterKeyId::BYTES;
 
 /// The form from before master keys could be changed, which does not say which one: `version ‖ nonce ‖ ciphertext ‖ tag`.
-/// It is opened, and no longer made.
+/// It is made for databases that programs from before may share.
 const UNNAMED: u8 = 1;
 const UNNAMED_HEAD: usize = 1;
 
@@ -51,18 +51,40 @@ impl MasterKey {
     /// a value copied into another row does not open there. The nonce is random; one purpose is good for 2^32 values
     /// (NIST SP 800-38D section 8.3).
     pub fn seal(&self, purpose: &str, context: &[u8], plaintext: &[u8], rng: &dyn Rng) -> Vec<u8> {
-        let (head, nonce): (_, [u8; NONCE_LEN]) = (self.id().mark(), rng::array(rng));
+        self.seal_behind(&self.id().mark(), purpose, context, plaintext, rng)
+    }
+
+    /// As [`seal`](Self::seal), without saying by which key.
+    pub(crate) fn seal_unnamed(
+        &self,
+        purpose: &str,
+        context: &[u8],
+        plaintext: &[u8],
+        rng: &dyn Rng,
+    ) -> Vec<u8> {
+        self.seal_behind(&[UNNAMED], purpose, context, plaintext, rng)
+    }
+
+    fn seal_behind(
+        &self,
+        head: &[u8],
+        purpose: &str,
+        context: &[u8],
+        plaintext: &[u8],
+        rng: &dyn Rng,
+    ) -> Vec<u8> {
+        let nonce: [u8; NONCE_LEN] = rng::array(rng);
         // Reserved at once: growing would leave the plaintext in freed memory.
-        let mut sealed = Vec::with_capacity(NAMED_HEAD + NONCE_LEN + plaintext.len() + TAG_BYTES);
-        sealed.extend_from_slice(&head);
+        let mut sealed = Vec::with_capacity(head.len() + NONCE_LEN + plaintext.len() + TAG_BYTES);
+        sealed.extend_from_slice(head);
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(plaintext);
         let tag = self
             .sealing_key(purpose)
             .seal_in_place_separate_tag(
                 Nonce::assume_unique_for_key(nonce),
-                bound_to(&head, context),
-                &mut sealed[NAMED_HEAD + NONCE_LEN..],
+                bound_to(head, context),
+                &mut sealed[head.len() + NONCE_LEN..],
             )
             .expect("only gigabytes are too long");
         sealed.extend_from_slice(tag.as_ref());

@@ -65,6 +65,7 @@ impl Checks {
         let id = opener(keyring, self.whole.as_deref().unwrap_or_default())
             .and_then(|whole| self.next.as_deref().map_or(Ok(whole), |next| opener(keyring, next)));
         keyring.seal_with(id.as_ref().ok().copied());
+        keyring.name_keys(self.next.is_some() || self.whole.as_deref().is_some_and(names_its_key));
         id.map(drop)
     }
 }
@@ -72,6 +73,10 @@ impl Checks {
 /// A value that opens under the given key and no other.
 pub(super) fn new_check(keyring: &Keyring, rng: &dyn Rng) -> String {
     STANDARD.encode(keyring.given().seal(PURPOSE, b"", PURPOSE.as_bytes(), rng))
+}
+
+fn names_its_key(check: &str) -> bool {
+    MasterKeyId::named_in(&decoded(check)).is_some()
 }
 
 /// What is no value of ours opens under no key.
