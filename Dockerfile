@@ -1,13 +1,13 @@
 # syntax=docker/dockerfile:1
-# Two stages: what builds is not in what runs. docs/how-to/run-in-production.md says how it is started.
+# Two stages: what builds is not in what runs. docs/how-to/systemd.md says how it is started.
 
 FROM rust:1.95-slim-trixie AS build
 # aws-lc and SQLite are C.
 RUN apt-get update && apt-get install --yes --no-install-recommends g++ make && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
-RUN cargo build --release --locked -p wardgate-server \
-    && install -D target/release/wardgate /out/usr/local/bin/wardgate \
+RUN cargo build --profile dist --locked -p wardgate-server \
+    && install -D target/dist/wardgate /out/usr/local/bin/wardgate \
     # With the owner and the mode that the volume takes over.
     && install -d -o 65532 -g 65532 -m 0700 /out/var/lib/wardgate
 
