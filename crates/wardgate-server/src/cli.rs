@@ -1,6 +1,7 @@
 //! The command line: names, flags and their help.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -134,7 +135,7 @@ pub(crate) struct Backup {
 /// `restore`
 #[derive(Debug, Args)]
 pub(crate) struct Restore {
-    /// The backup
+    /// The backup; not needed with --in-place
     #[arg(required_unless_present = "in_place")]
     pub(crate) file: Option<PathBuf>,
     /// Replace the database that is there; it is kept beside the new one
@@ -146,6 +147,18 @@ pub(crate) struct Restore {
     /// The database was put back by other means, such as pg_restore: only end what may have ended since
     #[arg(long, conflicts_with_all = ["file", "force"])]
     pub(crate) in_place: bool,
+}
+
+/// A setting, or `none` to take it away.
+#[derive(Clone, Debug)]
+pub(crate) struct OrNone<T>(pub(crate) Option<T>);
+
+impl<T: FromStr> FromStr for OrNone<T> {
+    type Err = T::Err;
+
+    fn from_str(text: &str) -> Result<Self, T::Err> {
+        if text == "none" { Ok(Self(None)) } else { text.parse().map(|value| Self(Some(value))) }
+    }
 }
 
 /// `user …`
@@ -291,18 +304,18 @@ pub(crate) enum Tenant {
         /// What people see
         #[arg(long)]
         name: Option<String>,
-        /// Its picture, an https URL
+        /// Its picture, an https URL; `none` takes it away
         #[arg(long, value_name = "URL")]
-        logo_url: Option<String>,
-        /// The colour of buttons and links on its pages, as #rrggbb
+        logo_url: Option<OrNone<String>>,
+        /// The colour of buttons and links on its pages, as #rrggbb; `none` for the built-in one
         #[arg(long, value_name = "COLOR")]
-        accent_color: Option<String>,
-        /// Who may register: open or closed
+        accent_color: Option<OrNone<String>>,
+        /// Who may register: open or closed; `none` for what the configuration says
         #[arg(long, value_name = "MODE")]
-        registration: Option<String>,
-        /// Fewest characters of a new password
+        registration: Option<OrNone<String>>,
+        /// Fewest characters of a new password; `none` for what the configuration says
         #[arg(long, value_name = "N")]
-        min_password_length: Option<i64>,
+        min_password_length: Option<OrNone<i64>>,
         /// A limit of its own instead of the configuration's, such as sign_in_source=60; several are separated by
         /// commas, and are then all it has; `none` takes them away
         #[arg(long, value_name = "NAME=N", value_delimiter = ',')]
@@ -312,7 +325,7 @@ pub(crate) enum Tenant {
         #[arg(long, value_name = "NAME=URL", value_delimiter = ',')]
         mail_url: Vec<String>,
         /// Host names under which it is reached instead of the present ones; the first makes its issuer; several are
-        /// separated by commas
+        /// separated by commas; `none` takes them away
         #[arg(long, value_delimiter = ',')]
         host: Vec<String>,
     },
@@ -419,7 +432,7 @@ pub(crate) enum ApiKey {
         #[arg(long)]
         name: String,
         /// What it may do, each as resource:action, within its owner's roles; without any, whatever the owner may do
-        /// with the application, and nothing of Wardgate's own
+        /// with the application and with the own profile
         #[arg(long, value_delimiter = ',')]
         scope: Vec<String>,
         /// When it ends, such as 2030-01-31T12:00:00Z

@@ -83,6 +83,12 @@ fn routes(gate: &Wardgate) -> Router<Wardgate> {
         .route("/admin/tenants/{id}/{*path}", any(below_id))
         .with_state((gate.clone(), inner));
     let routes = root.layer(from_fn_with_state(gate.clone(), beside_path)).merge(of_tenants);
+    #[cfg(feature = "pages")]
+    let routes = if gate.0.pages {
+        routes.layer(from_fn_with_state(gate.clone(), crate::pages::turned_away))
+    } else {
+        routes
+    };
     let routes = if gate.0.web.docs { routes.merge(docs::router(description())) } else { routes };
     match &gate.0.dev_inbox {
         Some(mails) => routes.merge(inbox::router(Arc::clone(mails))),

@@ -72,7 +72,7 @@ async fn find(gate: &Opened, id: ApiKeyId) -> Result<ApiKey, Failure> {
 fn gone(error: AuthError, id: ApiKeyId) -> Failure {
     match error {
         AuthError::NotFound => Failure::refused(format!(
-            "no live key {id}, or it was rotated already: `wardgate api-key list` shows an owner's keys"
+            "there is no live key {id}: it was never made, has ended, or was rotated already. `wardgate api-key list --email …` or `--service-account …` shows an owner's keys"
         )),
         other => explain(other),
     }

@@ -45,14 +45,23 @@ async fn dispatch(common: &Common, gate: &Opened, command: Command) -> Result<()
             let id = find(gate, &slug).await?.id;
             let change = TenantChange {
                 name,
-                logo_url: logo_url.map(Some),
-                accent_color: accent_color.map(Some),
-                registration: registration.map(Some),
-                min_password_length: min_password_length.map(Some),
+                logo_url: logo_url.map(|given| given.0),
+                accent_color: accent_color.map(|given| given.0),
+                registration: registration.map(|given| given.0),
+                min_password_length: min_password_length.map(|given| given.0),
                 rate_limits,
                 mail_urls,
-                hosts: (!host.is_empty()).then_some(host),
+                hosts: match host.as_slice() {
+                    [] => None,
+                    [one] if one == "none" => Some(Vec::new()),
+                    _ => Some(host),
+                },
             };
+            if change == TenantChange::default() {
+                return Err(Failure::Usage(
+                    "there is nothing to change: `wardgate tenant set --help` shows the settings".to_owned(),
+                ));
+            }
             let changed = gate.tenants().update(id, change, &operator).await;
             report(common, "changed", &changed.map_err(|error| explain(error, &slug))?)
         }
@@ -199,6 +208,10 @@ fn show(common: &Common, tenant: &Tenant) -> Result<(), Failure> {
         ("logo", or_dash(&tenant.logo_url)),
         ("accent", or_dash(&tenant.accent_color)),
         ("registration", or_dash(&tenant.registration)),
+        (
+            "password",
+            tenant.min_password_length.map_or_else(|| "-".to_owned(), |n| format!("at least {n} characters")),
+        ),
         ("limits", tenant.rate_limits.map_or_else(|| "-".to_owned(), |own| own.to_string())),
         ("mail pages", tenant.mail_urls.as_ref().map_or_else(|| "-".to_owned(), |own| own.to_string())),
         ("since", tenant.created_at.to_string()),

@@ -115,6 +115,8 @@ fn a_webhook_goes_to_a_public_host_or_to_one_that_is_named() {
     };
     let url = "http://siem.internal:8088/collect";
     assert_eq!(keys(production(&hook(url, ""))), ["audit.webhook_url"]);
+    assert_eq!(keys(production(&hook("https://localhost:9000/", ""))), ["audit.webhook_url"]);
+    assert!(production(&hook("https://localhost:9000/", "other,localhost")).is_ok());
     let webhook = production(&hook(url, "other,siem.internal")).unwrap().audit.webhook.unwrap();
     assert_eq!(webhook.url, url);
     assert!(production(&hook("https://siem.example.com/", "")).is_ok());

@@ -73,7 +73,7 @@ fn what_cannot_be_done_with_machines_is_said_in_a_line() {
     refused(&["api-key", "create", "--service-account", "y", "--name", "k"], "service-account list");
     let create = ["api-key", "create", "--service-account", "x", "--name", "k"];
     refused(&[&create[..], &["--scope", "users:read"]].concat(), "beyond the owner's roles");
-    refused(&[&create[..], &["--scope", "users"]].concat(), "resource:action");
+    refused(&[&create[..], &["--scope", "users"]].concat(), "there are users:read and users:write");
     refused(&[&create[..], &["--network", "10.0.0.0/99"]].concat(), "network");
     refused(&[&create[..], &["--expires-at", "2020-01-01T00:00:00Z"]].concat(), "future");
     refused(&[&create[..], &["--expires-at", "tomorrow"]].concat(), "RFC 3339");

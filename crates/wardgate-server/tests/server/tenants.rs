@@ -38,14 +38,23 @@ fn a_tenant_is_made_used_suspended_and_deleted() {
     ));
     assert!(shown.starts_with("changed acme"));
     assert!(stdout(&run(folder, &["tenant", "show", "acme"])).contains("login.acme.com"));
+    let cleared =
+        ["--registration", "none", "--host", "none", "--min-password-length", "none", "--logo-url", "none"];
+    stdout(&run(folder, &[&["tenant", "set", "acme"], cleared.as_slice()].concat()));
+    let shown: Value =
+        serde_json::from_str(&stdout(&run(folder, &["tenant", "show", "acme", "--json"]))).unwrap();
+    assert_eq!(
+        (&shown["registration"], &shown["hosts"], &shown["issuer_host"]),
+        (&Value::Null, &json!([]), &Value::Null)
+    );
     stdout(&run(folder, &["tenant", "set", "acme", "--rate-limit", "sign_in_source=60,refresh=90"]));
-    let limits = || stdout(&run(folder, &["tenant", "show", "acme"])).lines().nth(8).unwrap().to_owned();
+    let limits = || stdout(&run(folder, &["tenant", "show", "acme"])).lines().nth(9).unwrap().to_owned();
     assert_eq!(limits(), "limits        sign_in_source=60,refresh=90");
     stdout(&run(folder, &["tenant", "set", "acme", "--name", "Acme Inc."]));
     assert_eq!(limits(), "limits        sign_in_source=60,refresh=90");
     stdout(&run(folder, &["tenant", "set", "acme", "--rate-limit", "none"]));
     assert_eq!(limits(), "limits        -");
-    let pages = || stdout(&run(folder, &["tenant", "show", "acme"])).lines().nth(9).unwrap().to_owned();
+    let pages = || stdout(&run(folder, &["tenant", "show", "acme"])).lines().nth(10).unwrap().to_owned();
     let own = "reset_url=https://app.acme.com/reset,verify_url=https://app.acme.com/verify";
     stdout(&run(folder, &["tenant", "set", "acme", "--mail-url", own]));
     assert_eq!(
@@ -88,6 +97,8 @@ fn a_tenant_is_made_used_suspended_and_deleted() {
     ] {
         refused(&["tenant", "set", "zeta", "--mail-url", urls], expected);
     }
+    refused(&["tenant", "set", "zeta"], "nothing to change");
+    refused(&["tenant", "set", "zeta", "--min-password-length", "many"], "invalid digit");
     refused(&["tenant", "show", "nobody"], "tenant list");
     refused(&["tenant", "suspend", "default"], "stays as it is");
     refused(&["user", "list", "--tenant", "nobody"], "tenant list");

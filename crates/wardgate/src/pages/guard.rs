@@ -44,8 +44,7 @@ pub(crate) async fn guard(
 
 /// The middleware around what a browser comes to from another provider: a refusal is a page for whoever reads pages.
 pub(crate) async fn retold(State(gate): State<Wardgate>, request: Request, next: Next) -> Response {
-    let accepted = request.headers().get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    if !accepted.into_iter().any(|types| types.contains("text/html")) {
+    if !reads_pages(&request) {
         return next.run(request).await;
     }
     let (mut parts, body) = request.into_parts();
@@ -55,6 +54,25 @@ pub(crate) async fn retold(State(gate): State<Wardgate>, request: Request, next:
     };
     let visit = Visit::new(&gate, tenant, &parts);
     in_words(next.run(Request::from_parts(parts, body)).await, &visit)
+}
+
+/// The middleware around everything: whoever reads pages is told by one that the tenant is suspended.
+pub(crate) async fn turned_away(State(gate): State<Wardgate>, request: Request, next: Next) -> Response {
+    if !reads_pages(&request) {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    let visit = Visit::new(&gate, gate.tenants().default_tenant(), &parts);
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    match Refusal::take_if(&mut response, |error| matches!(error, AuthError::TenantSuspended)) {
+        Some(error) => visit.turn_away(error),
+        None => response,
+    }
+}
+
+fn reads_pages(request: &Request) -> bool {
+    let accepted = request.headers().get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.into_iter().any(|types| types.contains("text/html"))
 }
 
 /// A refusal as a page, in the visitor's language; everything else as it is.

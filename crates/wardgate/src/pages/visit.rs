@@ -245,10 +245,21 @@ impl Visit {
 
     /// A refusal that is no matter of a form.
     pub(super) fn refuse(&self, error: AuthError) -> Response {
+        self.refuse_with(
+            error,
+            vec![self.link("link-account", "/account"), self.link("link-sign-in", "/sign-in")],
+        )
+    }
+
+    /// A refusal behind which there is nothing to go to.
+    pub(super) fn turn_away(&self, error: AuthError) -> Response {
+        self.refuse_with(error, Vec::new())
+    }
+
+    fn refuse_with(&self, error: AuthError, links: Vec<Link>) -> Response {
         let mut p = Frame::new(self, "refused-title");
         p.notice = None;
         let lead = vec![self.words.error(&error)];
-        let links = vec![self.link("link-account", "/account"), self.link("link-sign-in", "/sign-in")];
         let page = Single { p, lead, form: None, ways: Vec::new(), links };
         self.show_refused(error, &page)
     }

@@ -50,7 +50,7 @@ pub enum OutboundError {
     #[error("is not https")]
     Plain,
     /// The host lies in this machine or its own network, and is not an allowed one.
-    #[error("{0} is no host of the public network")]
+    #[error("{0} is no host of the public network, and none of the internal hosts that are allowed")]
     Internal(String),
     /// The answer is longer than 1 MiB.
     #[error("the answer is longer than 1 MiB")]
@@ -192,7 +192,9 @@ fn admit(url: &str, allowed: &[String]) -> Result<Url, OutboundError> {
         return Err(if url.scheme() == "http" { OutboundError::Plain } else { OutboundError::Address });
     }
     let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    if literal.is_ok_and(|address| !is_public(address)) && !is_allowed(allowed, host) {
+    // This machine, whatever the resolver says (RFC 6761 §6.3).
+    let is_localhost = host == "localhost" || host.ends_with(".localhost");
+    if (is_localhost || literal.is_ok_and(|address| !is_public(address))) && !is_allowed(allowed, host) {
         return Err(OutboundError::Internal(host.to_owned()));
     }
     Ok(url)

@@ -748,6 +748,15 @@ async fn each_tenant_has_its_own_pages_and_looks() {
     assert_eq!(reply.header("location"), "/t/acme/sign-in?done=address_confirmed");
     root.post(&format!("/admin/tenants/{acme}/suspend")).send().await.expect(204);
     t.get("/t/acme/sign-in").send().await.refused(403, "tenant_suspended");
+    let ask = |path: &str| t.get(path).header("accept", "text/html,*/*;q=0.8").send();
+    let page = ask("/t/acme/sign-in").await.expect(403);
+    assert!(
+        page.text.contains("This service is suspended.") && !page.text.contains("/sign-in"),
+        "{}",
+        page.text
+    );
+    assert!(page.header("content-security-policy").contains("frame-ancestors 'none'"));
+    ask("/t/nobody/sign-in").await.refused(404, "not_found");
 }
 
 #[tokio::test]

@@ -64,6 +64,8 @@ async fn faults_of_a_role_are_named_and_change_nothing() {
         ("admin", &[][..], "reserved"),
         ("Editor", &[], "invalid_name"),
         ("editor", &["notes"], "invalid_permission"),
+        ("editor", &["users:raed"], "unknown_permission"),
+        ("editor", &["factors:write"], "unknown_permission"),
         ("editor", &["*:*"], "invalid_permission"),
     ] {
         let refused = make_role(&boss, name, permissions).await.refused(422, "invalid_fields");

@@ -278,6 +278,12 @@ async fn a_tenant_is_reached_by_its_host_name() {
         json!({ "hosts": ["login.acme.com", "acme.org"], "name": "Acme", "logo_url": "https://acme.com/l.png" }),
     );
     assert_eq!(changed.send().await.expect(200).body["hosts"], json!(["login.acme.com", "acme.org"]));
+    let listed = root.get("/admin/tenants").send().await.expect(200);
+    let of = |slug: &str| {
+        let items = listed.body["items"].as_array().unwrap();
+        items.iter().find(|tenant| tenant["slug"] == slug).unwrap()["hosts"].clone()
+    };
+    assert_eq!((of("acme"), of("default")), (json!(["login.acme.com", "acme.org"]), json!([])));
     patch(&other, json!({ "hosts": ["acme.org"] })).send().await.refused(409, "host_taken");
     for wrong in [
         json!(["Login.acme.com"]),

@@ -486,10 +486,22 @@ pub(crate) fn check_role_name(name: &str) -> Result<(), FieldFault> {
     }
 }
 
-/// Checks that a permission is written `resource:action`.
+/// Checks that a permission is written `resource:action`, and that there is one of this name if the resource is
+/// Wardgate's own: a misspelt one would open nothing, and nobody would know why.
 pub(crate) fn check_permission(permission: &str) -> Result<(), FieldFault> {
     let halves = permission.split_once(':');
-    if halves.is_some_and(|(resource, action)| is_word(resource, b"_-.") && is_word(action, b"_-.")) {
+    if is_own(permission) && !SUPERADMIN.contains(&permission) {
+        let shown: String = permission.chars().filter(|c| !c.is_control()).take(MAX_SHOWN).collect();
+        let resource = permission.split(':').next().unwrap_or_default();
+        let there: Vec<&str> =
+            SUPERADMIN.iter().filter(|known| known.split(':').next() == Some(resource)).copied().collect();
+        let remedy = match there.as_slice() {
+            [] => format!("{resource} is reserved"),
+            there => format!("there are {}", there.join(" and ")),
+        };
+        let detail = format!("{shown:?} is no permission of Wardgate's own: {remedy}");
+        Err(FieldFault::new("permissions", "unknown_permission", detail))
+    } else if halves.is_some_and(|(resource, action)| is_word(resource, b"_-.") && is_word(action, b"_-.")) {
         Ok(())
     } else {
         let shown: String = permission.chars().filter(|c| !c.is_control()).take(MAX_SHOWN).collect();

@@ -145,7 +145,7 @@ async fn check_names(tx: &mut Tx, subject: Subject, names: &[String]) -> Result<
             Ok(_) => {}
             Err(_) if store::find(tx, name).await?.is_empty() => {
                 let detail = format!(
-                    "there is no role {}: user, admin and superadmin are built in, and GET /admin/roles lists all",
+                    "there is no role {}: user, admin and superadmin are built in; GET /admin/roles and `wardgate role list` list all",
                     shown(name)
                 );
                 return Err(AuthError::field("roles", "unknown_role", detail));

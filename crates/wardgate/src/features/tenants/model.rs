@@ -50,10 +50,16 @@ impl Tenant {
     pub(super) fn position(&self) -> Position {
         Position { at: self.created_at, id: self.id.as_uuid() }
     }
+
+    /// Adds one of its hosts; the one that its issuer names comes first.
+    pub(super) fn reached_at(&mut self, host: String) {
+        let place = if self.issuer_host.as_ref() == Some(&host) { 0 } else { self.hosts.len() };
+        self.hosts.insert(place, host);
+    }
 }
 
 /// What is to become of a tenant; what is `None` stays.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TenantChange {
     /// What people see.
     pub name: Option<String>,

@@ -224,7 +224,7 @@ impl Tenants {
         found.await
     }
 
-    /// A page of tenants, newest first, without their host names, and where the next one begins.
+    /// A page of tenants, newest first, and where the next one begins.
     pub async fn list(&self, page: PageRequest) -> Result<(Vec<Tenant>, Option<Position>), AuthError> {
         let rows = self.env.db.read_global(page, |tx, page| {
             Box::pin(async move { Ok::<_, AuthError>(store::list(tx, page.start(), page.fetch()).await?) })

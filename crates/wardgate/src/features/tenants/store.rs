@@ -36,6 +36,10 @@ const UPDATE: GlobalSql = global_sql!(
 const SET_SUSPENDED: GlobalSql = global_sql!("UPDATE tenants SET suspended_at = $2 WHERE id = $1");
 const DELETE: GlobalSql = global_sql!("DELETE FROM tenants WHERE id = $1");
 const HOSTS: GlobalSql = global_sql!("SELECT host FROM tenant_hosts WHERE tenant_id = $1 ORDER BY host");
+const LIST_HOSTS: GlobalSql = global_sql!(
+    "SELECT h.tenant_id, h.host FROM tenant_hosts h JOIN (SELECT id FROM tenants WHERE (created_at, id) < ($1, $2) \
+     ORDER BY created_at DESC, id DESC LIMIT $3) page ON page.id = h.tenant_id ORDER BY h.host"
+);
 const ADD_HOST: GlobalSql = global_sql!("INSERT INTO tenant_hosts (host, tenant_id) VALUES ($1, $2)");
 const CLEAR_HOSTS: GlobalSql = global_sql!("DELETE FROM tenant_hosts WHERE tenant_id = $1");
 const RETIRE_SLUG: GlobalSql =
@@ -75,7 +79,10 @@ pub(super) async fn insert(
 
 pub(super) async fn by_id(tx: &mut GlobalTx, id: TenantId) -> Result<Option<Tenant>, StoreError> {
     let Some(mut tenant) = tx.opt::<Tenant>(BY_ID, &params![id]).await? else { return Ok(None) };
-    tenant.hosts = hosts(tx, id).await?;
+    let rows: Vec<(String,)> = tx.all(HOSTS, &params![id]).await?;
+    for (host,) in rows {
+        tenant.reached_at(host);
+    }
     Ok(Some(tenant))
 }
 
@@ -89,9 +96,16 @@ pub(super) async fn by_host(tx: &mut GlobalTx, host: &str) -> Result<Option<Tena
     tx.opt(BY_HOST, &params![host]).await
 }
 
-/// Newest first, those after `start` in that order, without their hosts.
+/// Newest first, those after `start` in that order.
 pub(super) async fn list(tx: &mut GlobalTx, start: Position, limit: i64) -> Result<Vec<Tenant>, StoreError> {
-    tx.all(LIST, &params![start.at, start.id, limit]).await
+    let mut page: Vec<Tenant> = tx.all(LIST, &params![start.at, start.id, limit]).await?;
+    let rows: Vec<(TenantId, String)> = tx.all(LIST_HOSTS, &params![start.at, start.id, limit]).await?;
+    for (id, host) in rows {
+        if let Some(tenant) = page.iter_mut().find(|tenant| tenant.id == id) {
+            tenant.reached_at(host);
+        }
+    }
+    Ok(page)
 }
 
 /// Oldest first, those after `start`: what a sweep over all tenants goes through.
@@ -127,11 +141,6 @@ pub(super) async fn set_suspended(
     at: Option<Timestamp>,
 ) -> Result<(), StoreError> {
     tx.exec(SET_SUSPENDED, &params![id, at]).await.map(drop)
-}
-
-async fn hosts(tx: &mut GlobalTx, id: TenantId) -> Result<Vec<String>, StoreError> {
-    let rows: Vec<(String,)> = tx.all(HOSTS, &params![id]).await?;
-    Ok(rows.into_iter().map(|(host,)| host).collect())
 }
 
 /// `Constraint` on `tenant_hosts.host` when another tenant has one of them.
