@@ -200,7 +200,7 @@ impl Start {
         let server = &self.config.server;
         let door = Door::new(server.max_connections, KEEP_ALIVE, tls.is_some());
         if let Some((listener, _)) = self.metrics {
-            metrics::serve(&gate, &door, listener)?;
+            metrics::serve(&gate, &door, listener, self.config.metrics.hosts)?;
         }
         let entrance = Entrance { listener: self.listener, door, tls };
         let stop = Stop { delay: server.shutdown_delay, grace: server.shutdown_grace.min(LONGEST_GRACE) };

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::Deserialize;
 
-use super::check::Checker;
+use super::{address, check::Checker};
 
 const LISTEN: &str = "metrics.listen";
 
@@ -13,6 +13,7 @@ const LISTEN: &str = "metrics.listen";
 struct RawMetrics {
     listen: Option<String>,
     beyond_loopback: bool,
+    hosts: Vec<String>,
 }
 
 /// The checked section.
@@ -20,14 +21,21 @@ struct RawMetrics {
 pub(crate) struct Metrics {
     /// `None`: nowhere.
     pub(crate) listen: Option<SocketAddr>,
+    /// Names under which it is asked, besides addresses and names that no stranger can own.
+    pub(crate) hosts: Vec<String>,
 }
 
 pub(super) fn check(checker: &mut Checker<'_>) -> Metrics {
     let raw: RawMetrics = checker.section("metrics");
-    let Some(text) = raw.listen else { return Metrics { listen: None } };
+    let example = "a host as a URL has it, such as \"wardgate.example.com\"";
+    let hosts = checker.items("metrics.hosts", &raw.hosts, example, |host| {
+        address::check_host(host).map(|()| host.to_owned())
+    });
+    let hosts = hosts.unwrap_or_default();
+    let Some(text) = raw.listen else { return Metrics { listen: None, hosts } };
     let Ok(address) = text.parse::<SocketAddr>() else {
         checker.fault(LISTEN, "is no address and port", "\"127.0.0.1:9464\", or \"[::1]:9464\" for IPv6");
-        return Metrics { listen: None };
+        return Metrics { listen: None, hosts };
     };
     // Whoever reads them asks for no credential. (S-138)
     if !address.ip().to_canonical().is_loopback() && !raw.beyond_loopback {
@@ -37,5 +45,5 @@ pub(super) fn check(checker: &mut Checker<'_>) -> Metrics {
             "\"127.0.0.1:9464\", or beyond_loopback = true if only your scraper reaches it",
         );
     }
-    Metrics { listen: Some(address) }
+    Metrics { listen: Some(address), hosts }
 }

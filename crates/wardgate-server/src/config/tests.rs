@@ -311,6 +311,9 @@ fn metrics_are_off_and_shown_to_others_only_where_that_is_said() {
         assert!(production(&[(listen, address), beyond]).is_ok(), "{address}");
     }
     assert_eq!(keys(production(&[(listen, "9464"), beyond])), ["metrics.listen"]);
+    let hosts = |hosts| production(&[(listen, "127.0.0.1:0"), ("WARDGATE_METRICS__HOSTS", hosts)]);
+    assert_eq!(hosts("a.example.com,b.org").unwrap().metrics.hosts, ["a.example.com", "b.org"]);
+    assert_eq!(keys(hosts("https://a.example.com")), ["metrics.hosts"]);
 }
 
 #[test]

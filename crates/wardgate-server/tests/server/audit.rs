@@ -10,9 +10,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::support::{Server, production, run, stderr, stdout, wardgate};
-
-const KEY: &str = "q83vEjRWeJCrze8SNFZ4kB0CAz7FpsfY6foLHC0+T2A=";
+use crate::support::{KEY, Server, production, run, stderr, stdout, wardgate};
 
 fn database(folder: &Path) -> Connection {
     Connection::open(folder.join("wardgate.db")).unwrap()

@@ -8,10 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, Server, production, run, stderr, stdout};
-
-/// Base64 of 32 bytes that look random.
-const KEY: &str = "q83vEjRWeJCrze8SNFZ4kB0CAz7FpsfY6foLHC0+T2A=";
+use crate::support::{KEY, PASSWORD, Server, production, run, stderr, stdout};
 
 /// One mail as it came in.
 pub(crate) struct Received {

@@ -35,6 +35,8 @@ fn they_are_where_the_configuration_says_and_nowhere_else() {
     for secret in [&access, &refresh, "ada", PASSWORD, "usr_", "127.0.0.1"] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
+    let rebound = agent().get(url).header("host", "evil.example.com").call().unwrap();
+    assert_eq!(rebound.status(), 421);
     let api = url.replace("/metrics", "/auth/me");
     assert_eq!(agent().get(api).call().unwrap().status(), 404);
 }

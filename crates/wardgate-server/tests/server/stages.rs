@@ -3,10 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{Server, development, production, run, stderr, stdout, wardgate};
-
-/// Base64 of 32 bytes that look random.
-const KEY: &str = "q83vEjRWeJCrze8SNFZ4kB0CAz7FpsfY6foLHC0+T2A=";
+use crate::support::{KEY, Server, development, production, run, stderr, stdout, wardgate};
 
 /// `serve --dev` that is told which key to use.
 fn development_with_key(folder: &Path) -> std::process::Output {

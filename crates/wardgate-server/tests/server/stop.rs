@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use crate::support::{Server, half_a_login, login_body, read_text};
+use crate::support::{KEY, Server, half_a_login, login_body, production, read_text};
 
 #[test]
 fn a_sign_in_that_is_under_way_is_finished_and_an_idle_connection_closed() {
@@ -24,6 +24,16 @@ fn a_sign_in_that_is_under_way_is_finished_and_an_idle_connection_closed() {
     let mut answer = String::new();
     login.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.contains("access_token"), "{answer}");
+    assert_eq!(server.wait(), Some(0));
+}
+
+#[test]
+fn whoever_is_told_to_reload_where_there_is_nothing_to_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::spawn(production(folder.path(), KEY));
+    server.signal("HUP");
+    assert_eq!(server.get("/healthz", "").0, 200);
+    server.terminate();
     assert_eq!(server.wait(), Some(0));
 }
 

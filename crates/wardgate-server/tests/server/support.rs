@@ -38,6 +38,9 @@ pub fn development(folder: &Path, listen: &str) -> Command {
     command
 }
 
+/// A master key that is no placeholder.
+pub const KEY: &str = "q83vEjRWeJCrze8SNFZ4kB0CAz7FpsfY6foLHC0+T2A=";
+
 /// `serve` on `folder` with all that production asks for, on a free port.
 pub fn production(folder: &Path, key: &str) -> Command {
     let mut command = wardgate();
@@ -150,8 +153,12 @@ impl Server {
     }
 
     pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    pub fn signal(&self, name: &str) {
         let id = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 }
 

@@ -13,9 +13,8 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
 use tempfile::TempDir;
 
-use crate::support::{Server, production, stderr};
+use crate::support::{KEY, Server, production, stderr};
 
-const KEY: &str = "q83vEjRWeJCrze8SNFZ4kB0CAz7FpsfY6foLHC0+T2A=";
 const BOTH: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 
@@ -112,11 +111,6 @@ fn health(stream: &mut Stream) -> String {
     answer
 }
 
-fn hang_up(server: &Server) {
-    let id = server.process.id().to_string();
-    assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
-}
-
 #[test]
 fn https_with_versions_1_2_and_1_3_and_http_1_and_2() {
     let files = Files::new();
@@ -189,7 +183,7 @@ fn a_new_certificate_is_taken_while_it_runs_and_a_broken_one_is_not() {
     fs::write(files.path("key.pem"), key).unwrap();
     server.wait_for_log("everybody on this machine");
     fs::set_permissions(files.path("key.pem"), Permissions::from_mode(0o600)).unwrap();
-    hang_up(&server);
+    server.signal("HUP");
     server.wait_for_log("the certificate was read again");
     health(&mut connect(&server, &second, BOTH, &[]).unwrap());
 }
