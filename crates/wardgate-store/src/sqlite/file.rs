@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
 };
@@ -134,6 +134,8 @@ fn plain(path: &Path) -> Result<Connection, StoreError> {
 pub struct Staged {
     path: PathBuf,
     placed: bool,
+    /// Held to the end: what nobody holds was left by somebody who was killed.
+    _lock: File,
 }
 
 impl Staged {
@@ -142,14 +144,22 @@ impl Staged {
     /// # Errors
     /// [`StoreError::Unavailable`] with the reason.
     pub fn beside(place: &Path) -> Result<Self, StoreError> {
-        for number in 1_u32.. {
+        let names = (1_u32..).map(|number| {
             let mut name = OsString::from(".");
             name.push(place.file_name().unwrap_or_default());
             name.push(format!(".{number}.part"));
-            let path = place.with_file_name(name);
+            place.with_file_name(name)
+        });
+        for left in names.clone().take_while(|path| exists(path)) {
+            remove_if_left(&left).map_err(about(&left))?;
+        }
+        for path in names {
             match private_new().open(&path) {
-                Ok(_) => return Ok(Self { path, placed: false }),
-                // Another's that is at it, or one that a power cut has left.
+                // Between the two steps another may have taken it for one that was left. Some file systems have no locks.
+                Ok(lock) if !matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) && exists(&path) => {
+                    return Ok(Self { path, placed: false, _lock: lock });
+                }
+                Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(about(&path)(error)),
             }
@@ -245,14 +255,32 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        if self.placed {
-            return;
-        }
-        for path in [self.path.clone(), with_suffix(&self.path, LOG), with_suffix(&self.path, INDEX)] {
-            // Nothing can be done about one that cannot be removed.
-            let _ = fs::remove_file(path);
+        if !self.placed {
+            remove(&self.path);
         }
     }
+}
+
+/// Removes a file and what SQLite keeps beside it. Nothing can be done about one that cannot be removed.
+fn remove(path: &Path) {
+    for path in [path.to_owned(), with_suffix(path, LOG), with_suffix(path, INDEX)] {
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// Removes an unfinished file that nobody is at: whoever made it was killed, or the power went.
+fn remove_if_left(path: &Path) -> io::Result<()> {
+    // What a link leads to may be anything.
+    if !fs::symlink_metadata(path).is_ok_and(|file| file.is_file()) {
+        return Ok(());
+    }
+    match File::open(path) {
+        Ok(file) if file.try_lock().is_ok() => remove(path),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 /// Refuses what may not take the place of the database at `place`, before anything is done for it.
