@@ -160,7 +160,10 @@ fn warnings(config: &Config, mode: Mode) -> Vec<&'static str> {
 
 fn log_to_stderr(telemetry: &Telemetry) {
     let filter = EnvFilter::new(&telemetry.log);
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // What it says of lines that cannot be written goes through `eprintln!`, which panics where nobody reads: then a log
+    // collector that ends would take with it whatever writes a line next, the stopping too.
+    let lines = tracing_subscriber::fmt().log_internal_errors(false);
+    let lines = lines.with_env_filter(filter).with_writer(io::stderr);
     match telemetry.format {
         Format::Text => lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init(),
         Format::Json => lines.json().init(),

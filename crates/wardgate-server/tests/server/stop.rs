@@ -1,7 +1,8 @@
 //! Stopping: what is under way is finished, what is idle is closed, and a second signal is the last.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::process::{Command, Stdio};
 
 use crate::support::{KEY, Server, half_a_login, login_body, production, read_text};
 
@@ -35,6 +36,19 @@ fn whoever_is_told_to_reload_where_there_is_nothing_to_goes_on() {
     assert_eq!(server.get("/healthz", "").0, 200);
     server.terminate();
     assert_eq!(server.wait(), Some(0));
+}
+
+#[test]
+fn one_whose_log_nobody_reads_any_more_serves_and_stops_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = production(folder.path(), KEY);
+    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut banner = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(banner.any(|line| line.starts_with("listening on ")));
+    drop(process.stderr.take());
+    let id = process.id().to_string();
+    assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+    assert_eq!(process.wait().unwrap().code(), Some(0));
 }
 
 // S-154

@@ -43,8 +43,13 @@ pub const KEY: &str = "q83vEjRWeJCrze8SNFZ4kB0CAz7FpsfY6foLHC0+T2A=";
 
 /// `serve` on `folder` with all that production asks for, on a free port.
 pub fn production(folder: &Path, key: &str) -> Command {
+    production_at(folder, key, "127.0.0.1:0")
+}
+
+/// The same, at an address.
+pub fn production_at(folder: &Path, key: &str, listen: &str) -> Command {
     let mut command = wardgate();
-    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder);
+    command.args(["serve", "--listen", listen, "--data-dir"]).arg(folder);
     command
         .env("WARDGATE_SERVER__MASTER_KEY", key)
         .env("WARDGATE_SERVER__ISSUER", "https://auth.example.com");

@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
 use tempfile::TempDir;
 
-use crate::support::{KEY, Server, production, stderr};
+use crate::support::{KEY, Server, production_at, stderr};
 
 const BOTH: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
@@ -64,8 +64,7 @@ impl Files {
     }
 
     fn command(&self, listen: &str) -> Command {
-        let mut command = production(&self.path("data"), KEY);
-        command.env("WARDGATE_SERVER__LISTEN", listen);
+        let mut command = production_at(&self.path("data"), KEY, listen);
         command.env("WARDGATE_SERVER__TLS_CERT_FILE", self.path("chain.pem"));
         command.env("WARDGATE_SERVER__TLS_KEY_FILE", self.path("key.pem"));
         command
@@ -156,6 +155,7 @@ fn nothing_older_and_nothing_in_clear() {
 fn with_tls_it_may_listen_to_the_network() {
     let files = Files::new();
     let server = Server::spawn(files.command("0.0.0.0:0"));
+    assert!(server.base.starts_with("https://0.0.0.0:"), "{}", server.base);
     health(&mut connect(&server, &files.certificate(), BOTH, &[]).unwrap());
 }
 
