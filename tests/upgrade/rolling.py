@@ -45,6 +45,9 @@ ISSUER = "https://auth.example.com"
 POLL = 0.2  # seconds between two looks at /readyz
 DELAY = 1.0  # how long a node that is told to stop is still reached
 PAUSE = 0.02  # between two requests of one client
+# Limits are not what is tried here, and all clients are one source.
+LIMITS = {f"WARDGATE_RATE_LIMIT__{name}": "1000000" for name in ["SIGN_IN_SOURCE", "SIGN_IN_TENANT", "REFRESH"]}
+LIMITS["WARDGATE_RATE_LIMIT__SIGN_IN_ACCOUNT"] = "100"
 AHEAD = "ALTER TABLE users ADD COLUMN ahead TEXT;\nCREATE TABLE ahead (\n    tenant_id {id} NOT NULL,\n    CONSTRAINT pk_ahead PRIMARY KEY (tenant_id)\n);\n"
 
 
@@ -331,9 +334,10 @@ CLIENTS = [SignsIn, Refreshes, Refreshes, ShowsToken, ShowsCookie, ShowsKey, Rea
 class Load:
     """All clients at work, from `with` to its end."""
 
-    def __init__(self, fleet, emails):
+    def __init__(self, fleet, emails, kinds=CLIENTS):
         self.tally = Tally()
-        self.clients = [kind(fleet, self.tally, email) for kind, email in zip(CLIENTS, emails)]
+        self.clients = [kind(fleet, self.tally, email) for kind, email in zip(kinds, emails)]
+        self.tally.clients = self.clients
 
     def __enter__(self):
         for client in self.clients:
@@ -465,6 +469,13 @@ def on_sqlite(site, seconds):
     tally.table()
 
 
+def query(url, sql):
+    """Runs one statement, with every tenant's rows in sight."""
+    psql = shutil.which("psql") or max(map(str, Path("/usr/lib/postgresql").glob("*/bin/psql")))
+    sight = os.environ | {"PGOPTIONS": "-c wardgate.tenant=all"}
+    subprocess.run([psql, url, "--no-psqlrc", "--quiet", "--command", sql], env=sight, check=True)
+
+
 def database(stack, folder):
     """A database of its own, and nothing left of it."""
     url = os.environ.get("WARDGATE_TEST_POSTGRES")
@@ -474,13 +485,8 @@ def database(stack, folder):
         stack.callback(subprocess.run, [*script, "--stop"], env=os.environ | own, check=True)
         url = subprocess.run(script, env=os.environ | own, check=True, capture_output=True, text=True).stdout.strip()
     name = f"wardgate_rolling_{uuid.uuid4().hex[:12]}"
-    psql = shutil.which("psql") or max(map(str, Path("/usr/lib/postgresql").glob("*/bin/psql")))
-
-    def run(sql):
-        subprocess.run([psql, url, "--no-psqlrc", "--quiet", "--command", sql], check=True)
-
-    run(f"CREATE DATABASE {name}")
-    stack.callback(run, f"DROP DATABASE {name} WITH (FORCE)")
+    query(url, f"CREATE DATABASE {name}")
+    stack.callback(query, url, f"DROP DATABASE {name} WITH (FORCE)")
     base, question, rest = url.partition("?")
     return f"{base.rpartition('/')[0]}/{name}{question}{rest}"
 
@@ -492,13 +498,10 @@ def main():
     parser.add_argument("--binaries", nargs=2)
     parser.add_argument("--seconds", type=float, default=8)
     arguments = parser.parse_args()
-    # Limits are not what is tried here, and all clients are one source.
-    limits = {f"WARDGATE_RATE_LIMIT__{name}": "1000000" for name in ["SIGN_IN_SOURCE", "SIGN_IN_TENANT", "REFRESH"]}
-    limits["WARDGATE_RATE_LIMIT__SIGN_IN_ACCOUNT"] = "100"
     with tempfile.TemporaryDirectory(prefix="wardgate-rolling-") as name, ExitStack() as stack:
         folder = Path(name)
         old, new = binaries(stack, folder, arguments)
-        settings = production(ISSUER) | limits
+        settings = production(ISSUER) | LIMITS
         for run, more in [
             (on_postgres, {"WARDGATE_DATABASE__URL": database(stack, folder), "WARDGATE_DATABASE__POOL_SIZE": "6"}),
             (on_sqlite, {}),
