@@ -151,7 +151,7 @@ impl Staged {
             place.with_file_name(name)
         });
         for left in names.clone().take_while(|path| exists(path)) {
-            remove_if_left(&left).map_err(about(&left))?;
+            remove_if_left(&left);
         }
         for path in names {
             match private_new().open(&path) {
@@ -268,19 +268,15 @@ fn remove(path: &Path) {
     }
 }
 
-/// Removes an unfinished file that nobody is at: whoever made it was killed, or the power went.
-fn remove_if_left(path: &Path) -> io::Result<()> {
+/// Removes an unfinished file that nobody is at: whoever made it was killed, or the power went. One that may be something
+/// else, or is another user's, stays: its name is not needed.
+fn remove_if_left(path: &Path) {
     // What a link leads to may be anything.
-    if !fs::symlink_metadata(path).is_ok_and(|file| file.is_file()) {
-        return Ok(());
+    let is_file = fs::symlink_metadata(path).is_ok_and(|file| file.is_file());
+    let left = File::open(path).ok().filter(|file| is_file && file.try_lock().is_ok());
+    if left.is_some() {
+        remove(path);
     }
-    match File::open(path) {
-        Ok(file) if file.try_lock().is_ok() => remove(path),
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    Ok(())
 }
 
 /// Refuses what may not take the place of the database at `place`, before anything is done for it.
