@@ -1,5 +1,7 @@
 //! Signing in with a password.
 
+use std::time::Duration;
+
 use serde_json::json;
 use wardgate::{Scheme, TenantId};
 use wardgate_store::{Sql, params, sql};
@@ -125,6 +127,8 @@ async fn a_malformed_stored_hash_is_a_refusal_and_an_audit_event() {
         "$2b$99$aaaa",
     ] {
         store_hash(&t, alice.id, broken).await;
+        // Records of one moment have no order.
+        t.clock.advance(Duration::from_secs(1));
         alice.log_in(PASSWORD).await.refused(401, "incorrect_credentials");
         let newest = t.gate.audit().newest(1).await.unwrap();
         assert_eq!(newest[0].action, "password.unusable", "{broken:?}");
