@@ -476,6 +476,17 @@ def query(url, sql):
     subprocess.run([psql, url, "--no-psqlrc", "--quiet", "--command", sql], env=sight, check=True)
 
 
+def drop(url, name):
+    """A vacuum of the server's own may be at it, which is not ours to end, and soon over."""
+    patience = time.monotonic() + WITHIN
+    while time.monotonic() < patience:
+        try:
+            return query(url, f"DROP DATABASE {name} WITH (FORCE)")
+        except subprocess.CalledProcessError:
+            time.sleep(POLL)
+    print(f"the database {name} could not be dropped", flush=True)
+
+
 def database(stack, folder):
     """A database of its own, and nothing left of it."""
     url = os.environ.get("WARDGATE_TEST_POSTGRES")
@@ -486,7 +497,7 @@ def database(stack, folder):
         url = subprocess.run(script, env=os.environ | own, check=True, capture_output=True, text=True).stdout.strip()
     name = f"wardgate_rolling_{uuid.uuid4().hex[:12]}"
     query(url, f"CREATE DATABASE {name}")
-    stack.callback(query, url, f"DROP DATABASE {name} WITH (FORCE)")
+    stack.callback(drop, url, name)
     base, question, rest = url.partition("?")
     return f"{base.rpartition('/')[0]}/{name}{question}{rest}"
 
