@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wardgate_store::{BoxFuture, GlobalTx, StoreError, Tx};
+use wardgate_store::{BoxFuture, GlobalSql, Tx};
 
 use super::model::{ClientSecret, ProviderSettings, StoredProvider, is_name};
 use super::service::Federation;
@@ -238,17 +238,8 @@ impl Federation {
 
 impl SealedRows for Federation {
     const NAME: &str = "client secrets";
-
-    fn count_behind<'t>(tx: &'t mut GlobalTx, mark: &'t [u8]) -> BoxFuture<'t, Result<u64, StoreError>> {
-        Box::pin(store::count_behind(tx, mark))
-    }
-
-    fn tenants_behind<'t>(
-        tx: &'t mut GlobalTx,
-        mark: &'t [u8],
-    ) -> BoxFuture<'t, Result<Vec<TenantId>, StoreError>> {
-        Box::pin(store::tenants_behind(tx, mark))
-    }
+    const COUNT_BEHIND: GlobalSql = store::COUNT_BEHIND;
+    const TENANTS_BEHIND: GlobalSql = store::TENANTS_BEHIND;
 
     fn reseal<'t>(tx: &'t mut Tx, under: &'t Resealing) -> BoxFuture<'t, Result<u64, AuthError>> {
         Box::pin(reseal(tx, under))

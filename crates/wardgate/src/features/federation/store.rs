@@ -5,7 +5,7 @@ use wardgate_store::{FromRow, GlobalSql, GlobalTx, Row, Sql, StoreError, Tx, glo
 
 use super::model::{Flow, ProviderSettings};
 use crate::columns::StoredDigest;
-use crate::kernel::ids::{SessionId, TenantId, UserId};
+use crate::kernel::ids::{SessionId, UserId};
 use crate::kernel::time::Timestamp;
 
 const LIST: Sql = sql!(
@@ -26,9 +26,11 @@ const UPDATE: Sql = sql!(
      team_id = $8, key_id = $9, scopes = $10, links_verified_email = $11, disabled_at = $12 \
      WHERE tenant_id = $1 AND name = $2"
 );
-const COUNT_BEHIND: GlobalSql =
+/// Of what is sealed, that which does not begin with `$1`.
+pub(super) const COUNT_BEHIND: GlobalSql =
     global_sql!("SELECT COUNT(*) FROM upstream_providers WHERE substr(sealed_secret, 1, 9) <> $1");
-const TENANTS_BEHIND: GlobalSql = global_sql!(
+/// Some of the tenants that have such rows.
+pub(super) const TENANTS_BEHIND: GlobalSql = global_sql!(
     "SELECT DISTINCT tenant_id FROM upstream_providers WHERE substr(sealed_secret, 1, 9) <> $1 LIMIT 1000"
 );
 const RESEAL: Sql = sql!(
@@ -149,18 +151,6 @@ pub(super) async fn update(tx: &mut Tx, row: &ProviderRow) -> Result<bool, Store
         disabled_at
     ];
     Ok(tx.exec(UPDATE, &values).await? == 1)
-}
-
-/// How many secrets do not begin with `mark`.
-pub(super) async fn count_behind(tx: &mut GlobalTx, mark: &[u8]) -> Result<u64, StoreError> {
-    let (count,): (i64,) = tx.one(COUNT_BEHIND, &params![mark]).await?;
-    Ok(count.unsigned_abs())
-}
-
-/// Some of the tenants that have such secrets.
-pub(super) async fn tenants_behind(tx: &mut GlobalTx, mark: &[u8]) -> Result<Vec<TenantId>, StoreError> {
-    let rows: Vec<(TenantId,)> = tx.all(TENANTS_BEHIND, &params![mark]).await?;
-    Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
 /// Replaces the sealed secret unless somebody did since it was `seen`; says whether this call did it.

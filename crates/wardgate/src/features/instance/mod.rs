@@ -8,5 +8,7 @@ mod store;
 
 pub(crate) use model::KeyUse;
 pub use model::{InstanceError, Stage};
-pub(crate) use rotation::{Resealing, SealedRows, begin_rotation, end_rotation, follow};
+pub(crate) use rotation::{
+    Resealing, SealedRows, begin_rotation, count_behind, end_rotation, follow, tenants_behind,
+};
 pub(crate) use service::{LastingKeys, Moved, claim, mark_moved, unmark_moved};

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use wardgate_crypto::{Keyring, MasterKeyId};
-use wardgate_store::{BoxFuture, Db, GlobalTx, StoreError, Tx};
+use wardgate_store::{BoxFuture, Db, GlobalSql, GlobalTx, StoreError, Tx};
 
 use super::service::{Checks, KEPT, KEY_CHECK, NEXT_KEY_CHECK, new_check};
 use super::store;
@@ -19,18 +19,15 @@ use crate::ports::Rng;
 const LOCK: &str = "master key";
 
 /// The rows of a feature in which something is sealed.
-pub(crate) trait SealedRows {
+pub(crate) trait SealedRows: 'static {
     /// What they are called, many of them.
     const NAME: &str;
 
-    /// How many do not begin with `mark`.
-    fn count_behind<'t>(tx: &'t mut GlobalTx, mark: &'t [u8]) -> BoxFuture<'t, Result<u64, StoreError>>;
+    /// How many, of all tenants, do not begin with the mark `$1`.
+    const COUNT_BEHIND: GlobalSql;
 
     /// Some of the tenants that have such rows; none when there are no more.
-    fn tenants_behind<'t>(
-        tx: &'t mut GlobalTx,
-        mark: &'t [u8],
-    ) -> BoxFuture<'t, Result<Vec<TenantId>, StoreError>>;
+    const TENANTS_BEHIND: GlobalSql;
 
     /// Seals some of the tenant's such rows anew; how many.
     fn reseal<'t>(tx: &'t mut Tx, under: &'t Resealing) -> BoxFuture<'t, Result<u64, AuthError>>;
@@ -58,6 +55,19 @@ impl Resealing {
             AuthError::internal("seal anew", format!("{purpose} of tenant {}: {error}", self.tenant))
         })
     }
+}
+
+/// How many rows of `R` are not under the key of this mark.
+pub(crate) async fn count_behind<R: SealedRows>(tx: &mut GlobalTx, mark: &[u8]) -> Result<u64, StoreError> {
+    store::count(tx, R::COUNT_BEHIND, mark).await
+}
+
+/// Some of the tenants that have such rows.
+pub(crate) async fn tenants_behind<R: SealedRows>(
+    tx: &mut GlobalTx,
+    mark: &[u8],
+) -> Result<Vec<TenantId>, StoreError> {
+    store::tenants(tx, R::TENANTS_BEHIND, mark).await
 }
 
 /// Seals with the key that the database is under by now, once somebody has changed it.

@@ -2,6 +2,8 @@
 
 use wardgate_store::{GlobalSql, GlobalTx, StoreError, global_sql, params};
 
+use crate::kernel::ids::TenantId;
+
 const FIND: GlobalSql = global_sql!("SELECT value FROM server_meta WHERE name = $1");
 const INSERT: GlobalSql =
     global_sql!("INSERT INTO server_meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING");
@@ -46,4 +48,20 @@ pub(super) async fn insert_key(tx: &mut GlobalTx, purpose: &str, sealed: &[u8]) 
 
 pub(super) async fn reseal_key(tx: &mut GlobalTx, purpose: &str, sealed: &[u8]) -> Result<(), StoreError> {
     tx.exec(RESEAL_KEY, &params![purpose, sealed]).await.map(drop)
+}
+
+/// The count that `statement`, of another feature, makes of what does not begin with `mark`.
+pub(super) async fn count(tx: &mut GlobalTx, statement: GlobalSql, mark: &[u8]) -> Result<u64, StoreError> {
+    let (count,): (i64,) = tx.one(statement, &params![mark]).await?;
+    Ok(count.unsigned_abs())
+}
+
+/// The tenants that `statement`, of another feature, finds with what does not begin with `mark`.
+pub(super) async fn tenants(
+    tx: &mut GlobalTx,
+    statement: GlobalSql,
+    mark: &[u8],
+) -> Result<Vec<TenantId>, StoreError> {
+    let rows: Vec<(TenantId,)> = tx.all(statement, &params![mark]).await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
 }

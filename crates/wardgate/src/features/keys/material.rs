@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use wardgate_crypto::SigningKey;
-use wardgate_store::{BoxFuture, GlobalTx, StoreError, Tx};
+use wardgate_store::{BoxFuture, GlobalSql, Tx};
 use wardgate_verify::{Algorithm, VerifyingKey};
 use zeroize::Zeroizing;
 
@@ -164,17 +164,8 @@ impl Keys {
 
 impl SealedRows for Keys {
     const NAME: &str = "signing keys";
-
-    fn count_behind<'t>(tx: &'t mut GlobalTx, mark: &'t [u8]) -> BoxFuture<'t, Result<u64, StoreError>> {
-        Box::pin(store::count_behind(tx, mark))
-    }
-
-    fn tenants_behind<'t>(
-        tx: &'t mut GlobalTx,
-        mark: &'t [u8],
-    ) -> BoxFuture<'t, Result<Vec<TenantId>, StoreError>> {
-        Box::pin(store::tenants_behind(tx, mark))
-    }
+    const COUNT_BEHIND: GlobalSql = store::COUNT_BEHIND;
+    const TENANTS_BEHIND: GlobalSql = store::TENANTS_BEHIND;
 
     fn reseal<'t>(tx: &'t mut Tx, under: &'t Resealing) -> BoxFuture<'t, Result<u64, AuthError>> {
         Box::pin(reseal(tx, under))

@@ -1,8 +1,7 @@
 //! SQL of `signing_keys`.
 
-use wardgate_store::{GlobalSql, GlobalTx, Sql, StoreError, Tx, from_row, global_sql, params, sql};
+use wardgate_store::{GlobalSql, Sql, StoreError, Tx, from_row, global_sql, params, sql};
 
-use crate::kernel::ids::TenantId;
 use crate::kernel::time::Timestamp;
 
 const FORGET: Sql = sql!(
@@ -26,9 +25,11 @@ const INSERT: Sql = sql!(
     "INSERT INTO signing_keys (tenant_id, kid, algorithm, sealed_secret, created_at, activates_at) \
      VALUES ($1, $2, $3, $4, $5, $6)"
 );
-const COUNT_BEHIND: GlobalSql =
+/// Of what is sealed, that which does not begin with `$1`.
+pub(super) const COUNT_BEHIND: GlobalSql =
     global_sql!("SELECT COUNT(*) FROM signing_keys WHERE substr(sealed_secret, 1, 9) <> $1");
-const TENANTS_BEHIND: GlobalSql = global_sql!(
+/// Some of the tenants that have such rows.
+pub(super) const TENANTS_BEHIND: GlobalSql = global_sql!(
     "SELECT DISTINCT tenant_id FROM signing_keys WHERE substr(sealed_secret, 1, 9) <> $1 LIMIT 1000"
 );
 const LIST_BEHIND: Sql = sql!(
@@ -82,19 +83,7 @@ pub(super) async fn insert(tx: &mut Tx, row: &KeyRow) -> Result<(), StoreError> 
     tx.exec(INSERT, &values).await.map(drop)
 }
 
-/// How many keys' secrets do not begin with `mark`.
-pub(super) async fn count_behind(tx: &mut GlobalTx, mark: &[u8]) -> Result<u64, StoreError> {
-    let (count,): (i64,) = tx.one(COUNT_BEHIND, &params![mark]).await?;
-    Ok(count.unsigned_abs())
-}
-
-/// Some of the tenants that have such keys.
-pub(super) async fn tenants_behind(tx: &mut GlobalTx, mark: &[u8]) -> Result<Vec<TenantId>, StoreError> {
-    let rows: Vec<(TenantId,)> = tx.all(TENANTS_BEHIND, &params![mark]).await?;
-    Ok(rows.into_iter().map(|(id,)| id).collect())
-}
-
-/// Up to `limit` of the tenant's such keys, with their sealed secrets.
+/// Up to `limit` of the tenant's keys whose secrets do not begin with `mark`, with these.
 pub(super) async fn list_behind(
     tx: &mut Tx,
     mark: &[u8],

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wardgate_crypto::Keyring;
-use wardgate_store::{BoxFuture, GlobalTx, StoreError, Tx};
+use wardgate_store::{BoxFuture, GlobalSql, StoreError, Tx};
 use zeroize::Zeroizing;
 
 use super::letter::{self, Texts};
@@ -277,17 +277,8 @@ impl Outbox {
 
 impl SealedRows for Outbox {
     const NAME: &str = "mails";
-
-    fn count_behind<'t>(tx: &'t mut GlobalTx, mark: &'t [u8]) -> BoxFuture<'t, Result<u64, StoreError>> {
-        Box::pin(store::count_behind(tx, mark))
-    }
-
-    fn tenants_behind<'t>(
-        tx: &'t mut GlobalTx,
-        mark: &'t [u8],
-    ) -> BoxFuture<'t, Result<Vec<TenantId>, StoreError>> {
-        Box::pin(store::tenants_behind(tx, mark))
-    }
+    const COUNT_BEHIND: GlobalSql = store::COUNT_BEHIND;
+    const TENANTS_BEHIND: GlobalSql = store::TENANTS_BEHIND;
 
     fn reseal<'t>(tx: &'t mut Tx, under: &'t Resealing) -> BoxFuture<'t, Result<u64, AuthError>> {
         Box::pin(reseal(tx, under))

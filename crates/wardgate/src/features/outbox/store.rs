@@ -14,8 +14,11 @@ const DUE: Sql = sql!(
      WHERE tenant_id = $1 AND due_at <= $2 ORDER BY due_at LIMIT $3"
 );
 const TENANTS: GlobalSql = global_sql!("SELECT DISTINCT tenant_id FROM outbox WHERE due_at <= $1 LIMIT 1000");
-const COUNT_BEHIND: GlobalSql = global_sql!("SELECT COUNT(*) FROM outbox WHERE substr(sealed, 1, 9) <> $1");
-const TENANTS_BEHIND: GlobalSql =
+/// Of what is sealed, that which does not begin with `$1`.
+pub(super) const COUNT_BEHIND: GlobalSql =
+    global_sql!("SELECT COUNT(*) FROM outbox WHERE substr(sealed, 1, 9) <> $1");
+/// Some of the tenants that have such rows.
+pub(super) const TENANTS_BEHIND: GlobalSql =
     global_sql!("SELECT DISTINCT tenant_id FROM outbox WHERE substr(sealed, 1, 9) <> $1 LIMIT 1000");
 const LIST_BEHIND: Sql = sql!(
     "SELECT tenant_id, id, sealed FROM outbox WHERE tenant_id = $1 AND substr(sealed, 1, 9) <> $2 LIMIT $3"
@@ -69,19 +72,7 @@ pub(super) async fn tenants(tx: &mut GlobalTx, now: Timestamp) -> Result<Vec<Ten
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
-/// How many mails do not begin with `mark`.
-pub(super) async fn count_behind(tx: &mut GlobalTx, mark: &[u8]) -> Result<u64, StoreError> {
-    let (count,): (i64,) = tx.one(COUNT_BEHIND, &params![mark]).await?;
-    Ok(count.unsigned_abs())
-}
-
-/// Some of the tenants that have such mails.
-pub(super) async fn tenants_behind(tx: &mut GlobalTx, mark: &[u8]) -> Result<Vec<TenantId>, StoreError> {
-    let rows: Vec<(TenantId,)> = tx.all(TENANTS_BEHIND, &params![mark]).await?;
-    Ok(rows.into_iter().map(|(id,)| id).collect())
-}
-
-/// Up to `limit` of the tenant's such mails.
+/// Up to `limit` of the tenant's mails that do not begin with `mark`.
 pub(super) async fn list_behind(
     tx: &mut Tx,
     mark: &[u8],

@@ -20,10 +20,11 @@ pub(crate) async fn rows<R: SealedRows>(
     progress: &mut (impl FnMut(&str, u64, u64) + Send),
 ) -> Result<u64, AuthError> {
     let mark = keyring.given().id().mark();
-    let all = env.db.read_global(mark, |tx, mark| R::count_behind(tx, mark)).await?;
+    let all = env.db.read_global(mark, |tx, mark| Box::pin(instance::count_behind::<R>(tx, mark))).await?;
     let mut done = 0;
     loop {
-        let tenants = env.db.read_global(mark, |tx, mark| R::tenants_behind(tx, mark)).await?;
+        let tenants =
+            env.db.read_global(mark, |tx, mark| Box::pin(instance::tenants_behind::<R>(tx, mark))).await?;
         if tenants.is_empty() {
             return Ok(done);
         }
