@@ -41,6 +41,10 @@ async fn from_file(
         ));
     };
     let place = place.clone();
+    // Before a folder is made for it, and a key is asked for.
+    if let Err(error) = fs::File::open(&backup) {
+        return Err(Failure::refused(format!("{}: {error}", backup.display())));
+    }
     if !force && fs::symlink_metadata(&place).is_ok() {
         return Err(Failure::Usage(format!(
             "there is a database at {}: add --force to replace it; it is kept beside the new one",

@@ -405,6 +405,15 @@ fn the_database_itself_is_no_place_for_its_backup() {
 }
 
 #[test]
+fn a_backup_that_is_not_there_is_named_and_nothing_is_made_for_it() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("data");
+    let refused = stderr(&run(&folder, &["restore", "nowhere.db"]));
+    assert!(refused.contains("nowhere.db: No such file"), "{refused}");
+    assert!(!folder.exists());
+}
+
+#[test]
 fn a_database_that_another_program_has_open_stays() {
     let (scratch, backup) = backed_up();
     let folder = scratch.path().join("data");

@@ -405,3 +405,52 @@ fn about(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let shown = path.display().to_string();
     move |error| StoreError::unavailable(format!("{shown}: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(folder: &Path, name: &str, row: &str) -> PathBuf {
+        let path = folder.join(name);
+        let conn = Connection::open(&path).unwrap();
+        conn.execute_batch(&format!("CREATE TABLE t (v TEXT); INSERT INTO t VALUES ('{row}')")).unwrap();
+        path
+    }
+
+    fn row(path: &Path) -> String {
+        plain(path).unwrap().query_row("SELECT v FROM t", [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn whenever_the_power_goes_a_database_has_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = made(folder.path(), "app.db", "old");
+        // The last step but one: the old one has two names, and the new one has not its own yet.
+        let kept = Aside::keep(&place).unwrap().unwrap().name;
+        assert_eq!((row(&place), row(&kept)), ("old".to_owned(), "old".to_owned()));
+
+        // And from there again, as whoever runs the command a second time does.
+        let new = made(folder.path(), ".app.db.1.part", "new");
+        let staged = Staged { path: new.clone(), placed: false, _lock: File::open(&new).unwrap() };
+        let again = staged.put_in_place(&place, Replace::Yes).unwrap().unwrap();
+        assert_eq!((row(&place), row(&again), row(&kept)), ("new".into(), "old".into(), "old".into()));
+        assert!(!new.exists());
+    }
+
+    #[test]
+    fn what_cannot_have_its_place_leaves_the_one_that_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = made(folder.path(), "app.db", "old");
+        let new = made(folder.path(), "new.db", "new");
+        let staged = Staged { path: new.clone(), placed: false, _lock: File::open(&new).unwrap() };
+        // Gone before the last step, as on a disk that fails.
+        let refused = {
+            let old = Aside::keep(&place).unwrap().unwrap();
+            fs::remove_file(&new).unwrap();
+            old.put_back(&place, &fs::rename(&staged.path, &place).unwrap_err())
+        };
+        assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
+        assert_eq!(row(&place), "old");
+        assert!(!folder.path().join("app.db.before-restore-1").exists());
+    }
+}

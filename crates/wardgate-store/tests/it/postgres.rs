@@ -259,6 +259,23 @@ async fn every_connection_has_timeouts_and_the_url_may_set_others() {
 }
 
 #[tokio::test]
+async fn what_takes_its_time_has_it_to_the_end_of_its_transaction() {
+    let Some(scratch) = on_postgres().await else { return };
+    let db = open_with(&scratch, "-c statement_timeout=20s").await;
+    let taken: Result<(String,), StoreError> = db
+        .write_global((), |tx, ()| {
+            Box::pin(async move {
+                tx.take_time().await?;
+                tx.one(STATEMENT_TIMEOUT, &params![]).await
+            })
+        })
+        .await;
+    assert_eq!(taken, Ok(("0".to_owned(),)));
+    // On the same connection, of which there is one.
+    assert_eq!(timeouts(&db).await.0, "20s");
+}
+
+#[tokio::test]
 async fn a_plan_that_was_made_for_few_rows_is_good_for_many() {
     const PLAN: GlobalSql = global_sql!(
         "EXPLAIN (COSTS OFF) SELECT number FROM notes WHERE tenant_id = $1 AND name = 'the only one'"
