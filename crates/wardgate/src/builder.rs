@@ -1,7 +1,7 @@
 //! Puts a gate together: settings are checked, the database is opened and brought up to date, the services
 //! are built in the order in which they may use each other.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use wardgate_crypto::password::Scheme;
@@ -10,6 +10,7 @@ use wardgate_store::{Db, DbOptions, StoreError};
 use wardgate_verify::Algorithm;
 use zeroize::Zeroizing;
 
+use crate::background;
 use crate::environment::Environment;
 use crate::features::api_keys::ApiKeys;
 use crate::features::audit::{Audit, AuditSettings, EventSink};
@@ -45,15 +46,6 @@ use crate::web::cookie::{BindingCookie, SessionCookie};
 use crate::web::cursor::Cursors;
 use crate::web::envelope::Envelope;
 use crate::web::origin::Origins;
-
-/// How often committed audit records are sealed.
-const SEALING: Duration = Duration::from_secs(1);
-
-/// How often mails are looked for that are due.
-const MAILING: Duration = Duration::from_secs(1);
-
-/// How often a gate does what is due.
-const MAINTENANCE: Duration = Duration::from_secs(60);
 
 /// Why a gate could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -333,13 +325,7 @@ impl Builder {
         let gate = self.build_tool().await?;
         gate.maintain().await?;
         if background {
-            tokio::spawn(maintain_until_dropped(Arc::downgrade(&gate.0)));
-            tokio::spawn(tend_until_dropped(Arc::downgrade(&gate.0)));
-            tokio::spawn(mail_until_dropped(Arc::downgrade(&gate.0)));
-            // Each for itself: one that does not answer keeps nothing from the others.
-            for sink in 0..gate.0.audit.sinks() {
-                tokio::spawn(feed_until_dropped(Arc::downgrade(&gate.0), sink));
-            }
+            background::start(&gate);
         }
         Ok(gate)
     }
@@ -648,82 +634,5 @@ impl Wardgate {
     /// ```
     pub fn builder() -> Builder {
         Builder::default()
-    }
-}
-
-async fn maintain_until_dropped(gate: Weak<Inner>) {
-    let mut ticks = tokio::time::interval(MAINTENANCE);
-    ticks.tick().await;
-    loop {
-        ticks.tick().await;
-        let Some(inner) = gate.upgrade() else { return };
-        let gate = Wardgate(inner);
-        if gate.is_stopping() {
-            return;
-        }
-        if let Err(error) = gate.maintain().await {
-            tracing::error!(%error, "maintenance failed; it is tried again in a minute");
-        }
-    }
-}
-
-async fn tend_until_dropped(gate: Weak<Inner>) {
-    let mut ticks = tokio::time::interval(SEALING);
-    // After a long seal the missed ones are not made up for.
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut was_well = true;
-    loop {
-        ticks.tick().await;
-        let Some(inner) = gate.upgrade() else { return };
-        let gate = Wardgate(inner);
-        if gate.is_stopping() {
-            return;
-        }
-        let result = gate.write_down().await;
-        // Once, not each second.
-        if let (true, Err(error)) = (was_well, &result) {
-            tracing::error!(%error, "the uses of keys and sessions cannot be written down, or the audit log not be sealed; it is tried again each second");
-        }
-        was_well = result.is_ok();
-    }
-}
-
-async fn feed_until_dropped(gate: Weak<Inner>, sink: usize) {
-    let mut ticks = tokio::time::interval(SEALING);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut was_well = true;
-    loop {
-        ticks.tick().await;
-        let Some(inner) = gate.upgrade() else { return };
-        let gate = Wardgate(inner);
-        if gate.is_stopping() {
-            return;
-        }
-        let result = gate.feed_sink(sink).await;
-        if let (true, Err(error)) = (was_well, &result) {
-            tracing::error!(%error, "a sink of the audit log cannot be fed; it is tried again each second");
-        }
-        was_well = result.is_ok();
-    }
-}
-
-/// Apart from what else is done each second: a mail server that answers slowly must hold nothing else up.
-async fn mail_until_dropped(gate: Weak<Inner>) {
-    let mut ticks = tokio::time::interval(MAILING);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut was_well = true;
-    loop {
-        ticks.tick().await;
-        let Some(inner) = gate.upgrade() else { return };
-        let gate = Wardgate(inner);
-        if gate.is_stopping() {
-            return;
-        }
-        let result = gate.send_mail().await;
-        // Once, not each second.
-        if let (true, Err(error)) = (was_well, &result) {
-            tracing::error!(%error, "mails cannot be taken from the outbox; it is tried again each second");
-        }
-        was_well = result.is_ok();
     }
 }

@@ -36,6 +36,7 @@
 //! - `features/<name>`: one folder an idea; the file's name is its layer. `ARCHITECTURE.md` has the map.
 
 mod authn;
+mod background;
 mod builder;
 mod columns;
 mod environment;

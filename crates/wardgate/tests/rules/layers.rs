@@ -27,7 +27,7 @@ pub(crate) enum Layer {
     Pages,
     /// `features/mod.rs`, `features/*/mod.rs`: re-exports.
     Facade,
-    /// `router.rs`, `builder.rs`, `gate.rs`, `upkeep.rs`, `lib.rs`.
+    /// `router.rs`, `builder.rs`, `background.rs`, `gate.rs`, `upkeep.rs`, `lib.rs`.
     Top,
 }
 
@@ -41,7 +41,7 @@ impl Layer {
     pub(crate) fn of(path: &str) -> Option<Self> {
         let parts: Vec<&str> = path.split('/').collect();
         Some(match parts.as_slice() {
-            ["lib.rs" | "router.rs" | "builder.rs" | "gate.rs" | "upkeep.rs"] => Top,
+            ["lib.rs" | "router.rs" | "builder.rs" | "background.rs" | "gate.rs" | "upkeep.rs"] => Top,
             ["kernel", ..] => Kernel,
             ["ports", ..] => Ports,
             ["columns.rs" | "migrations.rs"] => Columns,
