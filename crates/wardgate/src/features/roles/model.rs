@@ -490,8 +490,8 @@ pub(crate) fn check_role_name(name: &str) -> Result<(), FieldFault> {
 /// Wardgate's own: a misspelt one would open nothing, and nobody would know why.
 pub(crate) fn check_permission(permission: &str) -> Result<(), FieldFault> {
     let halves = permission.split_once(':');
+    let shown = || permission.chars().filter(|c| !c.is_control()).take(MAX_SHOWN).collect::<String>();
     if is_own(permission) && !SUPERADMIN.contains(&permission) {
-        let shown: String = permission.chars().filter(|c| !c.is_control()).take(MAX_SHOWN).collect();
         let resource = permission.split(':').next().unwrap_or_default();
         let there: Vec<&str> =
             SUPERADMIN.iter().filter(|known| known.split(':').next() == Some(resource)).copied().collect();
@@ -499,13 +499,12 @@ pub(crate) fn check_permission(permission: &str) -> Result<(), FieldFault> {
             [] => format!("{resource} is reserved"),
             there => format!("there are {}", there.join(" and ")),
         };
-        let detail = format!("{shown:?} is no permission of Wardgate's own: {remedy}");
+        let detail = format!("{:?} is no permission of Wardgate's own: {remedy}", shown());
         Err(FieldFault::new("permissions", "unknown_permission", detail))
     } else if halves.is_some_and(|(resource, action)| is_word(resource, b"_-.") && is_word(action, b"_-.")) {
         Ok(())
     } else {
-        let shown: String = permission.chars().filter(|c| !c.is_control()).take(MAX_SHOWN).collect();
-        let detail = format!("{shown:?} is not written resource:action, each of a-z, 0-9, _, - and .");
+        let detail = format!("{:?} is not written resource:action, each of a-z, 0-9, _, - and .", shown());
         Err(FieldFault::new("permissions", "invalid_permission", detail))
     }
 }
