@@ -12,6 +12,7 @@ mod output;
 mod progress;
 mod serve;
 mod stdin;
+mod telemetry;
 mod tls;
 mod wire;
 

@@ -4,26 +4,28 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::CONNECTION;
 use axum::http::{HeaderValue, Version};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
+use axum_server::Server;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use axum_server::{Handle, Server};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 use wardgate::{MasterKey, Wardgate};
 use zeroize::Zeroizing;
 
 use crate::banner::Banner;
 use crate::cli::{Common, Serve};
-use crate::config::{Config, Flag, Format, Mode, Telemetry};
+use crate::config::{Config, Flag, Mode};
 use crate::datadir::{DataDir, ServerLock};
 use crate::door::Door;
 use crate::failure::Failure;
 use crate::metrics;
+use crate::telemetry;
 use crate::tls::Watch;
 use crate::wire;
 
@@ -60,6 +62,7 @@ struct Start {
     address: SocketAddr,
     metrics: Option<(TcpListener, SocketAddr)>,
     json: bool,
+    telemetry: telemetry::Running,
     _lock: Option<ServerLock>,
 }
 
@@ -68,19 +71,19 @@ struct Start {
 /// # Errors
 /// Whatever keeps it from starting.
 pub(crate) fn run(args: Serve, common: &Common) -> Result<(), Failure> {
-    let start = prepare(args, common)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(start.serve());
+    let start = prepare(args, common, runtime.handle());
+    let result = start.and_then(|start| runtime.block_on(start.serve()));
     // A thread that still works for a client that has gone must not hold the process up.
     runtime.shutdown_background();
     result
 }
 
-fn prepare(args: Serve, common: &Common) -> Result<Start, Failure> {
+fn prepare(args: Serve, common: &Common, runtime: &Handle) -> Result<Start, Failure> {
     let mode = if args.dev { Mode::Dev } else { Mode::Production };
     let listen = args.listen.map(|value| Flag { name: "--listen", setting: "server.listen", value });
     let config = wire::settings(common, listen.as_slice(), mode)?;
-    log_to_stderr(&config.telemetry);
+    let telemetry = telemetry::start(&config, runtime)?;
     for warning in warnings(&config, mode) {
         tracing::warn!("{warning}");
     }
@@ -106,6 +109,7 @@ fn prepare(args: Serve, common: &Common) -> Result<Start, Failure> {
         address,
         metrics,
         json: common.json,
+        telemetry,
         _lock: lock,
     })
 }
@@ -158,18 +162,6 @@ fn warnings(config: &Config, mode: Mode) -> Vec<&'static str> {
     warnings
 }
 
-fn log_to_stderr(telemetry: &Telemetry) {
-    let filter = EnvFilter::new(&telemetry.log);
-    // What it says of lines that cannot be written goes through `eprintln!`, which panics where nobody reads: then a log
-    // collector that ends would take with it whatever writes a line next, the stopping too.
-    let lines = tracing_subscriber::fmt().log_internal_errors(false);
-    let lines = lines.with_env_filter(filter).with_writer(io::stderr);
-    match telemetry.format {
-        Format::Text => lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init(),
-        Format::Json => lines.json().init(),
-    }
-}
-
 impl Start {
     async fn serve(self) -> Result<(), Failure> {
         let signals = Signals::listen()?;
@@ -207,7 +199,12 @@ impl Start {
         }
         let entrance = Entrance { listener: self.listener, door, tls };
         let stop = Stop { delay: server.shutdown_delay, grace: server.shutdown_grace.min(LONGEST_GRACE) };
-        answer(&gate, entrance, stop, signals).await
+        let app = self.telemetry.around(gate.clone().into_app());
+        answer(&gate, app, entrance, stop, signals).await?;
+        // What was answered is committed; this only ends idle threads, folds the write-ahead log in and sends the last spans.
+        let _ =
+            tokio::time::timeout(CLOSING, async { tokio::join!(gate.close(), self.telemetry.close()) }).await;
+        Ok(())
     }
 }
 
@@ -236,8 +233,14 @@ struct Stop {
     grace: Duration,
 }
 
-async fn answer(gate: &Wardgate, entrance: Entrance, stop: Stop, signals: Signals) -> Result<(), Failure> {
-    let (handle, app) = (Handle::new(), gate.clone().into_app());
+async fn answer(
+    gate: &Wardgate,
+    app: Router,
+    entrance: Entrance,
+    stop: Stop,
+    signals: Signals,
+) -> Result<(), Failure> {
+    let (handle, app) = (axum_server::Handle::new(), app);
     let app = app.layer(from_fn_with_state(gate.clone(), ends_connection));
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(stop_on_signal(gate.clone(), handle.clone(), stop, signals));
@@ -250,8 +253,6 @@ async fn answer(gate: &Wardgate, entrance: Entrance, stop: Stop, signals: Signal
             bounded(server.acceptor(secured)).serve(app).await?;
         }
     }
-    // What was answered is committed; this only ends idle threads and folds the write-ahead log in.
-    let _ = tokio::time::timeout(CLOSING, gate.close()).await;
     Ok(())
 }
 
@@ -284,7 +285,12 @@ async fn ends_connection(State(gate): State<Wardgate>, request: Request, next: N
     response
 }
 
-async fn stop_on_signal(gate: Wardgate, handle: Handle<SocketAddr>, stop: Stop, mut signals: Signals) {
+async fn stop_on_signal(
+    gate: Wardgate,
+    handle: axum_server::Handle<SocketAddr>,
+    stop: Stop,
+    mut signals: Signals,
+) {
     let name = signals.next().await;
     tracing::info!(signal = name, "stopping");
     gate.begin_stop();

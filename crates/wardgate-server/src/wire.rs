@@ -243,15 +243,19 @@ fn browser_sessions(session: &config::Session) -> BrowserSessions {
     }
 }
 
+/// Networks as the library takes them.
+pub(crate) fn networks(given: &[config::Network]) -> Vec<Network> {
+    given.iter().map(|network| Network::new(network.address, network.prefix)).collect()
+}
+
 fn web(config: &Config, mode: Mode) -> WebSettings {
     let server = &config.server;
-    let network = |network: &config::Network| Network::new(network.address, network.prefix);
     WebSettings {
         docs: server.docs,
         cors: CorsOrigins { exact: server.cors.origins.clone(), any_loopback: server.cors.any_loopback },
         session_origins: config.session.allowed_origins.clone(),
         tls: server.tls.is_some(),
-        trusted_proxies: server.trusted_proxies.iter().map(network).collect(),
+        trusted_proxies: networks(&server.trusted_proxies),
         tenant_header: server.tenant_header.clone(),
         loopback_hosts_only: mode == Mode::Dev,
     }

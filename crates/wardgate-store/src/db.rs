@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use tracing::{Instrument as _, Span};
+
 use crate::{
     Applied, BoxFuture, DatabaseUrl, DbOptions, Dialect, GlobalTx, Migration, Pending, Stats, StoreError,
     TenantKey, Tx, body::Body, postgres, sqlite, tx::Scope,
@@ -30,6 +32,18 @@ pub(crate) enum Access {
     Write,
     Read,
     Lookup,
+}
+
+impl Access {
+    /// For who collects traces: from the call to its answer, with the way to another thread. It says nothing of what
+    /// is written or asked.
+    fn span(self) -> Span {
+        match self {
+            Self::Write => tracing::trace_span!("database write"),
+            Self::Read => tracing::trace_span!("database read"),
+            Self::Lookup => tracing::trace_span!("database lookup"),
+        }
+    }
 }
 
 impl Db {
@@ -160,9 +174,10 @@ impl Db {
     {
         #[cfg(feature = "testing")]
         let body = self.watch.around(body);
+        let span = access.span();
         match &*self.engine {
-            Engine::Sqlite(engine) => engine.run(access, key, input, body).await,
-            Engine::Postgres(engine) => engine.run(access, key, input, body).await,
+            Engine::Sqlite(engine) => engine.run(access, key, input, body).instrument(span).await,
+            Engine::Postgres(engine) => engine.run(access, key, input, body).instrument(span).await,
         }
     }
 

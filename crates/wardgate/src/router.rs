@@ -26,7 +26,7 @@ use crate::kernel::tenant::CurrentTenant;
 use crate::web::openapi::{document, operation, schema};
 use crate::web::problem::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::web::routes::{Access, Route, route, router};
-use crate::web::{docs, envelope, inbox};
+use crate::web::{docs, envelope, inbox, trace};
 
 /// The table of all routes.
 pub(crate) fn table() -> Vec<Route<Wardgate>> {
@@ -139,6 +139,7 @@ async fn below_slug(State((gate, inner)): State<Inner>, mut request: Request) ->
     match below_path(&gate, slug, request.uri(), request.headers()).await {
         Ok(tenant) => {
             let rest = format!("/{rest}");
+            trace::of_tenant(tenant.id);
             request.extensions_mut().insert(tenant);
             ask(inner, request, &rest).await
         }

@@ -89,6 +89,15 @@ impl<'a> Checker<'a> {
         T::try_from(value).ok()
     }
 
+    /// A number from 0 to 1.
+    pub(super) fn share(&mut self, path: &str, value: f64) -> Option<f64> {
+        if !(0.0..=1.0).contains(&value) {
+            self.out_of_limit(path, if value < 0.0 { "is under 0" } else { "is over 1" });
+            return None;
+        }
+        Some(value)
+    }
+
     /// A duration within its limit.
     pub(super) fn duration(&mut self, path: &str, text: &str) -> Option<Duration> {
         let Some(Limit::Duration(min, max)) = limit(path) else { return None };

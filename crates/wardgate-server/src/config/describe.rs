@@ -76,11 +76,13 @@ fn setting_schema(setting: &Setting) -> Value {
     match setting.kind {
         Kind::Text => schema["type"] = json!("string"),
         Kind::Integer => schema["type"] = json!("integer"),
+        Kind::Number => schema["type"] = json!("number"),
         Kind::Boolean => schema["type"] = json!("boolean"),
         Kind::List => (schema["type"], schema["items"]) = (json!("array"), json!({ "type": "string" })),
     }
     match limit(&setting.path) {
         Some(Limit::Integer(min, max)) => (schema["minimum"], schema["maximum"]) = (json!(min), json!(max)),
+        Some(Limit::Share) => (schema["minimum"], schema["maximum"]) = (json!(0), json!(1)),
         Some(Limit::OneOf(words)) => schema["enum"] = json!(words),
         Some(Limit::Duration(..)) => schema["pattern"] = json!(DURATION),
         None => {}
@@ -120,6 +122,7 @@ fn facts(setting: &Setting) -> String {
         Some(Limit::OneOf(words)) => format!(" One of `{}`.", words.join("`, `")),
         Some(Limit::Integer(min, max)) => format!(" From {min} to {max}."),
         Some(Limit::Duration(min, max)) => format!(" From {min} to {max}."),
+        Some(Limit::Share) => " From 0 to 1.".into(),
         None => String::new(),
     };
     format!("{default}.{limit} Environment: `{}`.", setting.variable())

@@ -12,7 +12,7 @@ use super::database;
 use super::fault::{Fault, Place};
 use super::nearest::nearest;
 use super::secret::{self, MASK};
-use super::shape::{Kind, Setting, shape};
+use super::shape::{Setting, shape};
 use super::{mail, redis};
 
 /// A value, where it was given, and the file that it was read from if it was named by one.
@@ -72,7 +72,7 @@ impl Layer {
     pub(super) fn put(&mut self, setting: &'static Setting, value: Option<Value>, place: Place) {
         match (value, setting.read_from_file()) {
             (Some(Value::String(path)), Some(target)) => self.put_file(target, &path, place),
-            (Some(value), _) if Kind::of(&value) == Some(setting.kind) => {
+            (Some(value), _) if setting.kind.takes(&value) => {
                 self.insert(setting, Entry { value, place, file: None });
             }
             (value, _) => self.wrong_kind(setting, value.as_ref(), place),

@@ -18,6 +18,8 @@ pub(crate) enum Limit {
     Integer(i64, i64),
     /// A duration, both ends included, as people write them.
     Duration(&'static str, &'static str),
+    /// A part of a whole: a number from 0 to 1.
+    Share,
     /// One of these words.
     OneOf(&'static [&'static str]),
 }
@@ -53,6 +55,7 @@ impl fmt::Display for Limit {
         match self {
             Self::Integer(min, max) => write!(f, "a whole number from {min} to {max}"),
             Self::Duration(min, max) => write!(f, "a duration from {min} to {max}"),
+            Self::Share => write!(f, "a number from 0 to 1"),
             Self::OneOf([word]) => write!(f, "\"{word}\""),
             Self::OneOf(words) => write!(f, "one of \"{}\"", words.join("\", \"")),
         }
@@ -75,6 +78,7 @@ mod tests {
             count += 1;
             let keeps = match (limit(&setting.path).unwrap(), &setting.sample) {
                 (Limit::Integer(min, max), Value::Number(n)) => (min..=max).contains(&n.as_i64().unwrap()),
+                (Limit::Share, Value::Number(n)) => (0.0..=1.0).contains(&n.as_f64().unwrap()),
                 (Limit::OneOf(words), Value::String(word)) => words.contains(&word.as_str()),
                 (Limit::Duration(min, max), Value::String(text)) => {
                     let (min, max) = ends(min, max);

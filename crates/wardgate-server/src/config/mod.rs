@@ -56,6 +56,8 @@ pub(crate) use server::Server;
 pub(crate) use session::Session;
 pub(crate) use show::{show, show_json};
 pub(crate) use telemetry::{Format, Telemetry};
+#[cfg(feature = "otlp")]
+pub(crate) use telemetry::{Header, Otlp};
 pub(crate) use tokens::{Signing, Tokens};
 
 /// Which rules a configuration is judged by.
@@ -123,7 +125,7 @@ impl Config {
         let audit = audit::check(checker, server.as_ref());
         let providers = providers::check(checker, server.as_ref());
         let metrics = metrics::check(checker);
-        let telemetry = telemetry::check(checker);
+        let telemetry = telemetry::check(checker, server.as_ref());
         Some(Self {
             server: server?,
             database: database?,

@@ -20,6 +20,7 @@ const SECRETS: &[&str] = &[
     "mail.smtp",
     "mail.password",
     "audit.webhook_secret",
+    "telemetry.otlp_headers",
     "providers.name.client_secret",
 ];
 
@@ -27,11 +28,12 @@ const SECRETS: &[&str] = &[
 const PROVIDERS: &str = "providers.";
 const ANY_PROVIDER: &str = "providers.name";
 
-/// What a setting's value is made of; the same four in a file, a variable and a flag.
+/// What a setting's value is made of; the same five in a file, a variable and a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Text,
     Integer,
+    Number,
     Boolean,
     List,
 }
@@ -162,7 +164,7 @@ impl Setting {
             path: format!("{section}.{name}"),
             section,
             name,
-            kind: Kind::of(&sample).expect("the embedded file holds values of the four kinds"),
+            kind: Kind::of(&sample).expect("the embedded file holds values of the five kinds"),
             sample,
             has_default: !line.starts_with('#'),
             doc,
@@ -201,16 +203,20 @@ pub(crate) fn is_provider_name(name: &str) -> bool {
 }
 
 impl Kind {
-    /// The kind of a value; `None` for those that no setting has (a float, a date, a table, a list of
-    /// anything but texts).
+    /// The kind of a value; `None` for those that no setting has (a date, a table, a list of anything but texts).
     pub(crate) fn of(value: &Value) -> Option<Self> {
         match value {
             Value::String(_) => Some(Self::Text),
-            Value::Number(_) => Some(Self::Integer),
+            Value::Number(number) => Some(if number.is_f64() { Self::Number } else { Self::Integer }),
             Value::Bool(_) => Some(Self::Boolean),
             Value::Array(items) if items.iter().all(Value::is_string) => Some(Self::List),
             _ => None,
         }
+    }
+
+    /// Whether a setting of this kind takes the value: `1` is a number too.
+    pub(crate) fn takes(self, value: &Value) -> bool {
+        Self::of(value).is_some_and(|kind| kind == self || (kind, self) == (Self::Integer, Self::Number))
     }
 
     /// What a person calls it.
@@ -218,6 +224,7 @@ impl Kind {
         match self {
             Self::Text => "a text in quotes",
             Self::Integer => "a whole number",
+            Self::Number => "a number",
             Self::Boolean => "true or false",
             Self::List => "a list of texts",
         }
@@ -229,13 +236,19 @@ impl Kind {
         match self {
             Self::Text => Some(Value::from(text)),
             Self::Integer => text.trim().parse::<i64>().ok().map(Value::from),
+            // No value is what is not finite: `NaN` and `inf` parse too.
+            Self::Number => text.trim().parse::<f64>().ok().and_then(finite),
             Self::Boolean => text.trim().parse::<bool>().ok().map(Value::from),
             Self::List => Some(text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect()),
         }
     }
 }
 
-/// Turns a parsed TOML value into one of the four kinds; `None` for any other.
+fn finite(number: f64) -> Option<Value> {
+    serde_json::Number::from_f64(number).map(Value::Number)
+}
+
+/// Turns a parsed TOML value into one of the five kinds; `None` for any other.
 pub(crate) fn value_of(toml: &DeValue<'_>) -> Option<Value> {
     match toml {
         DeValue::String(text) => Some(Value::from(text.as_ref())),
@@ -247,7 +260,8 @@ pub(crate) fn value_of(toml: &DeValue<'_>) -> Option<Value> {
             let items = items.iter().map(|item| item.get_ref().as_str().map(Value::from));
             items.collect::<Option<Vec<_>>>().map(Value::from)
         }
-        DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => None,
+        DeValue::Float(number) => number.as_str().parse().ok().and_then(finite),
+        DeValue::Datetime(_) | DeValue::Table(_) => None,
     }
 }
 
@@ -316,5 +330,10 @@ mod tests {
         assert_eq!(Kind::Boolean.read("yes"), None);
         assert_eq!(Kind::Integer.read("1e3"), None);
         assert_eq!(Kind::Integer.read(" 12"), Some(Value::from(12)));
+        assert_eq!(Kind::Number.read(" 0.25"), Some(Value::from(0.25)));
+        assert!(Kind::Number.takes(&Value::from(1)) && !Kind::Integer.takes(&Value::from(1.0)));
+        for text in ["NaN", "inf", "1,5", ""] {
+            assert_eq!(Kind::Number.read(text), None, "{text}");
+        }
     }
 }

@@ -27,3 +27,5 @@ mod support;
 mod tail;
 mod tenants;
 mod tls;
+#[cfg(feature = "otlp")]
+mod traces;

@@ -13,6 +13,7 @@ use crate::gate::Wardgate;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::TenantId;
 use crate::kernel::tenant::CurrentTenant;
+use crate::web::trace;
 
 /// The tenant that a superadmin acts on, by a path below `/admin/tenants/{id}`.
 #[derive(Debug, Clone)]
@@ -26,6 +27,7 @@ pub(crate) async fn beside_path(State(gate): State<Wardgate>, mut request: Reque
     }
     match named(&gate, request.uri(), request.headers(), request.extensions()).await {
         Ok(tenant) => {
+            trace::of_tenant(tenant.id);
             request.extensions_mut().insert(tenant);
             next.run(request).await
         }

@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 use wardgate_crypto::password::Workspace;
 
 use crate::kernel::error::AuthError;
@@ -79,7 +80,8 @@ impl HashPool {
         });
         self.queue.push(source, job).map_err(|_| self.busy())?;
         // The sender is dropped unanswered when the job is evicted, outlives its deadline or panics.
-        answer.await.map_err(|_| self.busy())
+        let span = tracing::trace_span!("hash password");
+        answer.instrument(span).await.map_err(|_| self.busy())
     }
 
     fn busy(&self) -> AuthError {

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, RequestBuilder, Url, redirect};
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::kernel::network::Network;
 
@@ -145,25 +147,43 @@ impl Outbound {
     pub async fn post(
         &self,
         url: &str,
-        headers: &[(&'static str, String)],
+        headers: &[(&str, String)],
         body: Vec<u8>,
     ) -> Result<Answer, OutboundError> {
-        send(self.client.post(admit(url, &self.allowed)?).body(body), headers).await
+        traced("POST", send(self.client.post(admit(url, &self.allowed)?).body(body), headers)).await
     }
 
     /// Asks for what lies at an address.
     ///
     /// # Errors
     /// As [`post`](Self::post).
-    pub async fn get(&self, url: &str, headers: &[(&'static str, String)]) -> Result<Answer, OutboundError> {
-        send(self.client.get(admit(url, &self.allowed)?), headers).await
+    pub async fn get(&self, url: &str, headers: &[(&str, String)]) -> Result<Answer, OutboundError> {
+        traced("GET", send(self.client.get(admit(url, &self.allowed)?), headers)).await
     }
 }
 
-async fn send(
-    mut request: RequestBuilder,
-    headers: &[(&'static str, String)],
+/// A span around a request of our own, without its address: that is somebody's word, and may hold a secret (S-156).
+async fn traced(
+    method: &'static str,
+    sent: impl Future<Output = Result<Answer, OutboundError>>,
 ) -> Result<Answer, OutboundError> {
+    let span = tracing::trace_span!(
+        "call",
+        otel.kind = "client",
+        otel.name = method,
+        otel.status_code = Empty,
+        http.request.method = method,
+        http.response.status_code = Empty,
+    );
+    let answer = sent.instrument(span.clone()).await;
+    match &answer {
+        Ok(Answer { status, .. }) => span.record("http.response.status_code", i64::from(*status)),
+        Err(_) => span.record("otel.status_code", "ERROR"),
+    };
+    answer
+}
+
+async fn send(mut request: RequestBuilder, headers: &[(&str, String)]) -> Result<Answer, OutboundError> {
     for (name, value) in headers {
         request = request.header(*name, value);
     }

@@ -11,10 +11,12 @@ use http::header::{
     STRICT_TRANSPORT_SECURITY, USER_AGENT, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Uri};
+use tracing::Instrument as _;
 
 use super::client_ip::client_address;
 use super::docs::{DOCS_CSP, DOCS_PATH};
 use super::problem::InternalCause;
+use super::trace;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::RequestId;
 use crate::kernel::language::Language;
@@ -62,10 +64,11 @@ pub(crate) async fn wrap(
     let source = envelope.source(request.headers(), request.extensions());
     let is_secure = envelope.is_secure(request.headers(), request.extensions());
     let is_docs = request.uri().path().starts_with(DOCS_PATH);
+    let span = trace::request(&method, outer.as_ref(), source.request_id);
     let mut response = match envelope.admit(&request) {
         Ok(()) => {
             request.extensions_mut().insert(source.clone());
-            next.run(request).await
+            next.run(request).instrument(span.clone()).await
         }
         Err(refusal) => refusal.into_response(),
     };
@@ -79,6 +82,7 @@ pub(crate) async fn wrap(
     let route = response.extensions().get().or(outer.as_ref()).map(MatchedPath::as_str);
     let took = envelope.clock.monotonic().saturating_sub(came);
     envelope.meter.answered(method.as_str(), route, response.status().as_u16(), took);
+    trace::answered(&span, route, response.status());
     response
 }
 

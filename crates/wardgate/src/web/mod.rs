@@ -15,3 +15,4 @@ pub(crate) mod openapi;
 pub(crate) mod origin;
 pub(crate) mod problem;
 pub(crate) mod routes;
+pub(crate) mod trace;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tracing::Instrument as _;
 use wardgate_crypto::Keyring;
 use wardgate_store::{BoxFuture, GlobalSql, StoreError, Tx};
 use zeroize::Zeroizing;
@@ -214,7 +215,8 @@ impl Outbox {
         let Some(to) = to else { return Ok(Sent::ToNobody) };
         let to = to.parse().map_err(|_| MailError("the recipient is no address".to_owned()))?;
         let mail = Mail { id: waiting.id.to_string(), to, subject, text, html };
-        match tokio::time::timeout(LONGEST_SEND, mailer.send(&mail)).await {
+        let span = tracing::trace_span!("send mail", otel.kind = "client");
+        match tokio::time::timeout(LONGEST_SEND, mailer.send(&mail)).instrument(span).await {
             Ok(sent) => sent.map(|()| Sent::Yes),
             Err(_) => Err(MailError("the mail server took longer than a minute".to_owned())),
         }

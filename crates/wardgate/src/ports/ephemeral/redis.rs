@@ -8,6 +8,7 @@ use std::time::Duration;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, RedisError, Script};
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use super::memory::Memory;
 use super::{BoxFuture, Demand, Ephemeral, Refused, TOUCHED, until_gone};
@@ -159,7 +160,8 @@ impl Ephemeral for Redis {
     fn take<'a>(&'a self, demands: &'a [Demand]) -> BoxFuture<'a, Result<(), Refused>> {
         Box::pin(async move {
             if self.may_ask() {
-                match patiently(self.take_shared(demands)).await {
+                let span = tracing::trace_span!("count in Redis", otel.kind = "client");
+                match patiently(self.take_shared(demands)).instrument(span).await {
                     Some(Ok(taken)) => {
                         self.found();
                         return taken;
