@@ -13,7 +13,7 @@ use super::fault::{Fault, Place};
 use super::nearest::nearest;
 use super::secret::{self, MASK};
 use super::shape::{Setting, shape};
-use super::{mail, redis};
+use super::{mail, redis, telemetry};
 
 /// A value, where it was given, and the file that it was read from if it was named by one.
 ///
@@ -45,7 +45,13 @@ impl Entry {
         match &self.value {
             Value::String(url) if setting.path == database::URL => database::masked(url).into(),
             Value::String(url) if setting.path == redis::URL => redis::masked(url).into(),
-            Value::String(url) if setting.path == mail::SMTP && !url.contains('@') => self.value.clone(),
+            // One with a user name in it is refused; until then it may be a secret.
+            Value::String(url)
+                if [mail::SMTP, telemetry::ENDPOINT].contains(&setting.path.as_str())
+                    && !url.contains('@') =>
+            {
+                self.value.clone()
+            }
             _ if setting.is_secret() => MASK.into(),
             value => value.clone(),
         }

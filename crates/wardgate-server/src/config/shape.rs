@@ -20,6 +20,7 @@ const SECRETS: &[&str] = &[
     "mail.smtp",
     "mail.password",
     "audit.webhook_secret",
+    "telemetry.otlp_endpoint",
     "telemetry.otlp_headers",
     "providers.name.client_secret",
 ];

@@ -16,7 +16,7 @@ use super::server::Server;
 pub(crate) const LIMITS: &[(&str, Limit)] =
     &[("telemetry.format", Limit::OneOf(&["text", "json"])), (RATIO, Limit::Share)];
 
-const ENDPOINT: &str = "telemetry.otlp_endpoint";
+pub(super) const ENDPOINT: &str = "telemetry.otlp_endpoint";
 const HEADERS: &str = "telemetry.otlp_headers";
 const RATIO: &str = "telemetry.sample_ratio";
 const TRACEPARENT: &str = "telemetry.trust_traceparent";

@@ -126,6 +126,39 @@ fn a_webhook_goes_to_a_public_host_or_to_one_that_is_named() {
     assert_eq!(keys(production(&local)), ["audit.webhook_url"]);
 }
 
+#[cfg(feature = "otlp")]
+#[test]
+fn traces_go_to_a_collector_and_its_secret_to_nobody_else() {
+    let otlp = |more: &[(&str, &str)]| production(more).map(|config| config.telemetry.otlp);
+    assert!(otlp(&[]).unwrap().is_none());
+    let inside = ("WARDGATE_TELEMETRY__OTLP_ENDPOINT", "http://collector:4318");
+    let plain = otlp(&[inside]).unwrap().unwrap();
+    assert_eq!((plain.host.as_str(), plain.sample_ratio, plain.trust_traceparent), ("collector", 1.0, false));
+    assert_eq!(
+        otlp(&[inside, ("WARDGATE_TELEMETRY__SAMPLE_RATIO", "1")]).unwrap().unwrap().sample_ratio,
+        1.0
+    );
+    let secret = ("WARDGATE_TELEMETRY__OTLP_HEADERS", "Authorization: Bearer hunter2\n\nx-scope: 7\n");
+    assert_eq!(keys(production(&[inside, secret])), ["telemetry.otlp_endpoint"]);
+    for url in ["https://otlp.example.com/otlp", "http://localhost:4318", "http://[::1]:4318"] {
+        let given = otlp(&[("WARDGATE_TELEMETRY__OTLP_ENDPOINT", url), secret]).unwrap().unwrap();
+        let headers: Vec<_> =
+            given.headers.iter().map(|(name, value)| (&**name, &**value.expose())).collect();
+        assert_eq!(headers, [("authorization", "Bearer hunter2"), ("x-scope", "7")]);
+        assert!(!format!("{given:?}").contains("hunter2"));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let open = written(&folder, "headers", "authorization: Bearer hunter2\n", 0o644);
+    let file = ("WARDGATE_TELEMETRY__OTLP_HEADERS_FILE", open.as_str());
+    let local = ("WARDGATE_TELEMETRY__OTLP_ENDPOINT", "http://127.0.0.1:4318");
+    assert_eq!(keys(production(&[local, file])), ["telemetry.otlp_headers"]);
+    let trust = ("WARDGATE_TELEMETRY__TRUST_TRACEPARENT", "true");
+    assert_eq!(keys(production(&[local, trust])), ["telemetry.trust_traceparent"]);
+    let proxy = ("WARDGATE_SERVER__TRUSTED_PROXIES", "10.0.0.0/8");
+    assert!(otlp(&[local, trust, proxy]).unwrap().unwrap().trust_traceparent);
+    assert_eq!(keys(production(&[trust, proxy])), ["telemetry.otlp_endpoint"]);
+}
+
 #[test]
 fn docs_that_are_switched_off_stay_off_under_dev() {
     let raw = from_environment(&[("WARDGATE_SERVER__DOCS", "false")]);
@@ -226,6 +259,18 @@ fn a_table_of_faults() {
         ("WARDGATE_SERVER__INTERNAL_HOSTS", "siem.internal:8088,https://siem.internal,SIEM"),
         ("WARDGATE_TELEMETRY__LOG", "info,="),
         ("WARDGATE_TELEMETRY__FORMAT", "xml"),
+        ("WARDGATE_TELEMETRY__OTLP_ENDPOINT", "127.0.0.1:4318"),
+        ("WARDGATE_TELEMETRY__OTLP_ENDPOINT", "grpc://127.0.0.1:4317"),
+        ("WARDGATE_TELEMETRY__OTLP_ENDPOINT", "http://127.0.0.1:4318/"),
+        ("WARDGATE_TELEMETRY__OTLP_ENDPOINT", "https://user:hunter2@otlp.example.com"),
+        ("WARDGATE_TELEMETRY__OTLP_HEADERS", "authorization: Bearer hunter2"),
+        ("WARDGATE_TELEMETRY__OTLP_HEADERS", "hunter2"),
+        ("WARDGATE_TELEMETRY__OTLP_HEADERS_FILE", "/nonexistent"),
+        ("WARDGATE_TELEMETRY__SAMPLE_RATIO", "1.5"),
+        ("WARDGATE_TELEMETRY__SAMPLE_RATIO", "-0.1"),
+        ("WARDGATE_TELEMETRY__SAMPLE_RATIO", "NaN"),
+        ("WARDGATE_TELEMETRY__SAMPLE_RATIO", "all"),
+        ("WARDGATE_TELEMETRY__TRUST_TRACEPARENT", "true"),
         ("WARDGATE_SERVER__ACCESS_TTL", "15m"),
         ("WARDGATE_SMTP__HOST", "mail"),
     ];
