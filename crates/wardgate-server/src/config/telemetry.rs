@@ -28,6 +28,7 @@ struct RawTelemetry {
     format: String,
     otlp_endpoint: Option<String>,
     otlp_headers: Option<Secret<String>>,
+    otlp_logs: bool,
     sample_ratio: f64,
     trust_traceparent: bool,
 }
@@ -52,6 +53,8 @@ pub(crate) struct Otlp {
     /// Its host, as a URL has it.
     pub(crate) host: String,
     pub(crate) headers: Arc<[Header]>,
+    /// Whether log lines go there too.
+    pub(crate) logs: bool,
     /// The part of the traces that begin here.
     pub(crate) sample_ratio: f64,
     /// Whether a trusted proxy may say which trace a request belongs to.
@@ -92,7 +95,7 @@ pub(super) fn check(checker: &mut Checker<'_>, server: Option<&Server>) -> Optio
     let headers = raw.otlp_headers.as_ref().map(|text| headers(checker, text));
     let Some(endpoint) = raw.otlp_endpoint else {
         let why = "is needed, for there is nowhere to send to";
-        if raw.otlp_headers.is_some() || raw.trust_traceparent {
+        if raw.otlp_headers.is_some() || raw.otlp_logs || raw.trust_traceparent {
             checker.missing(ENDPOINT, why);
         }
         return Some(Telemetry { log: raw.log, format: format?, otlp: None });
@@ -102,6 +105,7 @@ pub(super) fn check(checker: &mut Checker<'_>, server: Option<&Server>) -> Optio
         host: host?,
         endpoint,
         headers: headers.unwrap_or_default().into(),
+        logs: raw.otlp_logs,
         sample_ratio: sample_ratio?,
         trust_traceparent: raw.trust_traceparent,
     };

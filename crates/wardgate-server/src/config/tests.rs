@@ -157,6 +157,7 @@ fn traces_go_to_a_collector_and_its_secret_to_nobody_else() {
     let proxy = ("WARDGATE_SERVER__TRUSTED_PROXIES", "10.0.0.0/8");
     assert!(otlp(&[local, trust, proxy]).unwrap().unwrap().trust_traceparent);
     assert_eq!(keys(production(&[trust, proxy])), ["telemetry.otlp_endpoint"]);
+    assert_eq!(keys(production(&[("WARDGATE_TELEMETRY__OTLP_LOGS", "true")])), ["telemetry.otlp_endpoint"]);
 }
 
 #[test]

@@ -5,19 +5,45 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::http::header::CONTENT_TYPE;
 use bytes::Bytes;
+use opentelemetry::KeyValue;
 use opentelemetry_http::{HttpClient, HttpError, Request, Response};
+use opentelemetry_sdk::Resource;
 use tokio::runtime::Handle;
 use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;
-use wardgate::{Answer, Outbound, OutboundError};
+use wardgate::{Answer, Outbound};
 
 use crate::config::{Header, Otlp};
+use crate::failure::Failure;
+
+/// What may wait to be sent, of either kind; whatever comes on top is lost.
+pub(super) const QUEUE: usize = 4096;
+pub(super) const BATCH: usize = 512;
+
+/// How long something waits for others to go with.
+pub(super) const PAUSE: Duration = Duration::from_secs(1);
+
+/// More than a stop waits for.
+pub(super) const LAST_BATCH: Duration = Duration::from_secs(5);
+
+/// What it is all from. Not what the SDK finds by itself: the environment is not where Wardgate's settings are.
+pub(super) fn resource() -> Resource {
+    let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+    Resource::builder_empty().with_service_name("wardgate").with_attribute(version).build()
+}
+
+pub(super) fn fault(error: &dyn std::error::Error) -> Failure {
+    Failure::Usage(format!("telemetry.otlp_endpoint: {error}"))
+}
 
 /// Takes batches to the collector. A batch that it does not take is gone: nothing is kept that would grow.
 pub(super) struct Collector {
+    /// Of what they are.
+    batches: &'static str,
     client: Outbound,
     headers: Arc<[Header]>,
     runtime: Handle,
@@ -28,10 +54,16 @@ pub(super) struct Collector {
 impl Collector {
     /// # Errors
     /// The system has no certificates to check others by.
-    pub(super) fn new(otlp: &Otlp, runtime: Handle) -> Result<Self, OutboundError> {
+    pub(super) fn new(batches: &'static str, otlp: &Otlp, runtime: Handle) -> Result<Self, Failure> {
         // The operator says where it lies, and a collector mostly lies inside.
-        let client = Outbound::new([otlp.host.clone()])?;
-        Ok(Self { client, headers: Arc::clone(&otlp.headers), runtime, away: AtomicBool::new(false) })
+        let client = Outbound::new([otlp.host.clone()]).map_err(|error| fault(&error))?;
+        Ok(Self {
+            batches,
+            client,
+            headers: Arc::clone(&otlp.headers),
+            runtime,
+            away: AtomicBool::new(false),
+        })
     }
 
     /// The exporter calls from a thread of its own, where no timer and no connection runs.
@@ -56,11 +88,12 @@ impl Collector {
 
     /// Says each change once, not each batch.
     fn tell(&self, sent: &Result<Answer, String>) {
+        let batches = self.batches;
         let was_away = self.away.swap(sent.is_err(), Ordering::Relaxed);
         match sent {
-            Ok(_) if was_away => tracing::info!("the collector of traces is back"),
+            Ok(_) if was_away => tracing::info!("the collector takes {batches} again"),
             Err(error) if !was_away => {
-                tracing::warn!(error, "the collector does not take traces: they are lost until it does");
+                tracing::warn!(error, "the collector does not take {batches}: they are lost until it does");
             }
             _ => {}
         }

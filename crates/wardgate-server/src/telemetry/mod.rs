@@ -1,11 +1,13 @@
 //! What the server tells about itself while it runs: log lines to standard error, and traces to a collector where one is
-//! configured.
+//! configured, with lines as well if that is asked for.
 //!
-//! Each has a filter of its own. `telemetry.log` is that of the lines; traces take every span of Wardgate's and nothing
-//! else, whatever the log shows.
+//! Each has a filter of its own. `telemetry.log` is that of the lines, wherever they go; traces take every span of
+//! Wardgate's and nothing else, whatever the log shows.
 
 #[cfg(feature = "otlp")]
 mod collector;
+#[cfg(feature = "otlp")]
+mod logs;
 #[cfg(feature = "otlp")]
 mod traces;
 
@@ -18,7 +20,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
 #[cfg(feature = "otlp")]
-use self::traces::Traces;
+use self::{logs::Logs, traces::Traces};
 use crate::config::{Config, Format, Telemetry};
 use crate::failure::Failure;
 
@@ -28,6 +30,8 @@ type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 pub(crate) struct Running {
     #[cfg(feature = "otlp")]
     traces: Option<Traces>,
+    #[cfg(feature = "otlp")]
+    logs: Option<Logs>,
 }
 
 /// From now on lines are written, and spans sent from tasks of `runtime`.
@@ -36,11 +40,14 @@ pub(crate) struct Running {
 /// The client of the collector cannot be made.
 #[cfg(feature = "otlp")]
 pub(crate) fn start(config: &Config, runtime: &Handle) -> Result<Running, Failure> {
-    let traces = Traces::start(config, runtime)?;
-    let (layer, traces) = traces.unzip();
-    let layers: Vec<_> = [lines(&config.telemetry)].into_iter().chain(layer).collect();
+    let (telemetry, otlp) = (&config.telemetry, config.telemetry.otlp.as_ref());
+    let traces = otlp.map(|otlp| Traces::start(config, otlp, runtime)).transpose()?;
+    let logs = otlp.filter(|otlp| otlp.logs).map(|otlp| Logs::start(telemetry, otlp, runtime));
+    let ((spans, traces), (records, logs)) = (traces.unzip(), logs.transpose()?.unzip());
+    // The spans' first: a line looks for its trace where they have put it.
+    let layers: Vec<_> = spans.into_iter().chain(records).chain([lines(telemetry)]).collect();
     tracing_subscriber::registry().with(layers).init();
-    Ok(Running { traces })
+    Ok(Running { traces, logs })
 }
 
 /// From now on lines are written.
@@ -79,8 +86,18 @@ impl Running {
     /// Sends what waits, for as long as the caller waits.
     pub(crate) async fn close(self) {
         #[cfg(feature = "otlp")]
-        if let Some(traces) = self.traces {
-            traces.close().await;
+        {
+            let traces = async {
+                if let Some(traces) = self.traces {
+                    traces.close().await
+                }
+            };
+            let logs = async {
+                if let Some(logs) = self.logs {
+                    logs.close().await
+                }
+            };
+            tokio::join!(traces, logs);
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
@@ -12,7 +11,6 @@ use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
 use opentelemetry::trace::{FutureExt as _, Link, SpanKind, TraceId, TracerProvider as _};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
-use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, Sampler, SamplingResult, SdkTracerProvider, ShouldSample,
@@ -23,20 +21,10 @@ use tracing_subscriber::filter::filter_fn;
 use wardgate::Network;
 
 use super::BoxedLayer;
-use super::collector::Collector;
-use crate::config::Config;
+use super::collector::{BATCH, Collector, LAST_BATCH, PAUSE, QUEUE, fault, resource};
+use crate::config::{Config, Otlp};
 use crate::failure::Failure;
 use crate::wire;
-
-/// Spans that wait to be sent; whatever comes on top is lost.
-const QUEUE: usize = 4096;
-const BATCH: usize = 512;
-
-/// How long a span waits for others to go with.
-const PAUSE: Duration = Duration::from_secs(1);
-
-/// More than a stop waits for.
-const LAST_BATCH: Duration = Duration::from_secs(5);
 
 const TRACEPARENT: &str = "traceparent";
 
@@ -52,14 +40,14 @@ impl Traces {
     ///
     /// # Errors
     /// The client of the collector cannot be made.
-    pub(super) fn start(config: &Config, runtime: &Handle) -> Result<Option<(BoxedLayer, Self)>, Failure> {
-        let Some(otlp) = &config.telemetry.otlp else { return Ok(None) };
-        let fault =
-            |error: &dyn std::error::Error| Failure::Usage(format!("telemetry.otlp_endpoint: {error}"));
-        let collector = Collector::new(otlp, runtime.clone()).map_err(|error| fault(&error))?;
+    pub(super) fn start(
+        config: &Config,
+        otlp: &Otlp,
+        runtime: &Handle,
+    ) -> Result<(BoxedLayer, Self), Failure> {
         let exporter = SpanExporter::builder()
             .with_http()
-            .with_http_client(collector)
+            .with_http_client(Collector::new("traces", otlp, runtime.clone())?)
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(format!("{}/v1/traces", otlp.endpoint))
             .build()
@@ -69,20 +57,17 @@ impl Traces {
             .with_max_export_batch_size(BATCH)
             .with_scheduled_delay(PAUSE);
         let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batches.build()).build();
-        let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
-        // Not what the SDK finds by itself: the environment is not where Wardgate's settings are.
-        let resource =
-            Resource::builder_empty().with_service_name("wardgate").with_attribute(version).build();
         let provider = SdkTracerProvider::builder()
             .with_span_processor(processor)
             .with_sampler(Sampler::ParentBased(Box::new(Beginnings(otlp.sample_ratio))))
-            .with_resource(resource)
+            .with_resource(resource())
             .build();
         // No event: a log line may say what no trace is to hold.
         let of_ours = filter_fn(|about| about.is_span() && about.target().starts_with("wardgate"));
         let layer = tracing_opentelemetry::layer()
             .with_tracer(provider.tracer("wardgate"))
-            .with_context_activation(false)
+            // A line learns its trace from the context; nothing else does.
+            .with_context_activation(otlp.logs)
             .with_location(false)
             .with_threads(false)
             .with_tracked_inactivity(false)
@@ -91,7 +76,7 @@ impl Traces {
             .with_filter(of_ours);
         let believed =
             if otlp.trust_traceparent { wire::networks(&config.server.trusted_proxies) } else { Vec::new() };
-        Ok(Some((layer.boxed(), Self { provider, believed: believed.into() })))
+        Ok((layer.boxed(), Self { provider, believed: believed.into() }))
     }
 
     /// Lets those who are believed say which trace a request belongs to.

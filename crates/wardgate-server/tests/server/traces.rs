@@ -1,4 +1,4 @@
-//! Traces, as a collector receives them.
+//! Traces and log lines, as a collector receives them.
 
 use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -6,8 +6,10 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use serde_json::json;
@@ -25,11 +27,12 @@ fn traceparent() -> String {
     format!("00-{TRACE}-{PARENT}-01")
 }
 
-/// One request with spans.
+/// One request with spans, or one with lines.
 struct Batch {
     head: String,
     body: Vec<u8>,
     spans: Vec<Span>,
+    lines: Vec<LogRecord>,
 }
 
 /// The least that is a collector: it takes whatever comes.
@@ -62,9 +65,12 @@ impl Collector {
 
     /// What comes until there is a span of each of these names.
     fn up_to(&self, names: &[&str]) -> Vec<Batch> {
+        self.until(|batches| names.iter().all(|name| spans(batches).iter().any(|span| span.name == *name)))
+    }
+
+    fn until(&self, is_enough: impl Fn(&[Batch]) -> bool) -> Vec<Batch> {
         let mut batches = Vec::new();
-        let has = |batches: &[Batch], name: &&str| spans(batches).iter().any(|span| span.name == *name);
-        while !names.iter().all(|name| has(&batches, name)) {
+        while !is_enough(&batches) {
             batches.push(self.batches.recv_timeout(Duration::from_secs(30)).expect("spans come"));
         }
         batches
@@ -91,10 +97,17 @@ fn take(stream: &TcpStream, batches: &Sender<Batch>) {
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
         let mut body = vec![0; length.parse().unwrap()];
         from.read_exact(&mut body).unwrap();
-        let request = ExportTraceServiceRequest::decode(body.as_slice()).unwrap();
-        let of_resources = request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
-        let spans = of_resources.flat_map(|scope| scope.spans).collect();
-        batches.send(Batch { head, body, spans }).unwrap();
+        let (mut spans, mut lines) = (Vec::new(), Vec::new());
+        if head.starts_with("post /v1/logs ") {
+            let request = ExportLogsServiceRequest::decode(body.as_slice()).unwrap();
+            let scopes = request.resource_logs.into_iter().flat_map(|resource| resource.scope_logs);
+            lines.extend(scopes.flat_map(|scope| scope.log_records));
+        } else {
+            let request = ExportTraceServiceRequest::decode(body.as_slice()).unwrap();
+            let scopes = request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
+            spans.extend(scopes.flat_map(|scope| scope.spans));
+        }
+        batches.send(Batch { head, body, spans, lines }).unwrap();
         (&mut &*stream).write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
     }
 }
@@ -110,6 +123,11 @@ fn attribute(span: &Span, name: &str) -> Option<String> {
         Any::IntValue(number) => number.to_string(),
         other => panic!("{name} is {other:?}"),
     })
+}
+
+fn says(line: &LogRecord, text: &str) -> bool {
+    let body = line.body.as_ref().and_then(|body| body.value.as_ref());
+    matches!(body, Some(Any::StringValue(body)) if body.contains(text))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -248,6 +266,50 @@ fn what_was_given_or_asked_for_is_in_no_trace() {
     assert!(!log.iter().any(|line| line.contains("canary-of-the-collector")), "{log:#?}");
 }
 
+#[test]
+fn a_line_that_is_sent_says_which_trace_it_belongs_to() {
+    // S-131, S-156
+    let folder = tempfile::tempdir().unwrap();
+    let collector = Collector::start();
+    let endpoint = collector.url();
+    let mut server = Server::start_with(
+        folder.path(),
+        &[
+            ("WARDGATE_TELEMETRY__OTLP_ENDPOINT", &endpoint),
+            ("WARDGATE_TELEMETRY__OTLP_LOGS", "true"),
+            ("WARDGATE_TELEMETRY__LOG", "trace"),
+        ],
+    );
+    // Its mail is shown in the log, and is in no line that is sent.
+    server.register("ada@example.com");
+    server.wait_for_log("a mail:");
+    let database = rusqlite::Connection::open(folder.path().join("wardgate.db")).unwrap();
+    database.execute("ALTER TABLE sessions RENAME TO mislaid", ()).unwrap();
+    let person = json!({ "email": "ada@example.com", "password": PASSWORD });
+    assert_eq!(server.post("/auth/login", &person).0, 500);
+    let mut batches = collector.until(|batches| {
+        let mut lines = batches.iter().flat_map(|batch| &batch.lines);
+        let has_span = spans(batches).iter().any(|span| span.name == "POST /auth/login");
+        has_span && lines.any(|line| says(line, "a request failed"))
+    });
+    let all = spans(&batches);
+    let login = named(&all, "POST /auth/login");
+    assert_eq!(login.status.as_ref().unwrap().code, 2, "an error");
+    let mut lines = batches.iter().flat_map(|batch| &batch.lines);
+    let failed = lines.find(|line| says(line, "a request failed")).unwrap();
+    assert_eq!((&failed.trace_id, &failed.span_id), (&login.trace_id, &login.span_id));
+    database.execute("ALTER TABLE mislaid RENAME TO sessions", ()).unwrap();
+    batches.extend(collector.rest(&mut server));
+    let lines: Vec<_> = batches.iter().flat_map(|batch| &batch.lines).collect();
+    assert!(lines.iter().any(|line| says(line, "stopping")), "the last line of all");
+    for batch in &batches {
+        let text = String::from_utf8_lossy(&batch.body);
+        for secret in ["ada", PASSWORD, "#token=", "127.0.0.1"] {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+    }
+}
+
 /// The spans of one `GET /healthz` with these headers, while the configuration leaves traces that begin here out.
 fn of_a_request(environment: &[(&str, &str)], traceparents: &[&str]) -> Vec<Span> {
     let folder = tempfile::tempdir().unwrap();
@@ -288,13 +350,12 @@ fn a_collector_that_is_away_is_told_of_once_and_holds_nobody_up() {
     let endpoint = format!("http://{address}");
     let mut server = Server::start_with(folder.path(), &[("WARDGATE_TELEMETRY__OTLP_ENDPOINT", &endpoint)]);
     server.register("ada@example.com");
-    server.wait_for_log("the collector does not take traces");
+    server.wait_for_log("does not take traces");
     let (access, _) = server.log_in("ada@example.com");
     let collector = Collector::at(address);
     assert_eq!(server.get("/auth/me", &access).0, 200);
     collector.up_to(&["GET /auth/me"]);
-    let back: Vec<_> =
-        server.log.iter().take_while(|line| !line.contains("collector of traces is back")).collect();
+    let back: Vec<_> = server.log.iter().take_while(|line| !line.contains("takes traces again")).collect();
     assert!(!back.iter().any(|line| line.contains("does not take")), "{back:#?}");
     server.terminate();
     assert_eq!(server.wait(), Some(0));

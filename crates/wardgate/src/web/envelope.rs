@@ -73,7 +73,7 @@ pub(crate) async fn wrap(
         Err(refusal) => refusal.into_response(),
     };
     if let Some(InternalCause(cause)) = response.extensions().get() {
-        tracing::error!(request_id = %source.request_id, cause, "a request failed");
+        span.in_scope(|| tracing::error!(request_id = %source.request_id, cause, "a request failed"));
     }
     protect(response.headers_mut(), &source, is_docs);
     if is_secure {
