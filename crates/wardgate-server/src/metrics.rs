@@ -15,6 +15,7 @@ use wardgate::Wardgate;
 use crate::door::Door;
 use crate::failure::Failure;
 use crate::serve;
+use crate::tls::Certificates;
 
 /// A scraper needs one; a second may be looking.
 const CONNECTIONS: usize = 16;
@@ -27,13 +28,19 @@ struct Metrics {
     registry: Registry,
 }
 
-/// Serves them until the process ends; `door` is that of the API.
+/// Serves them until the process ends; `door` and `certificates` are those of the API.
 ///
 /// # Errors
 /// The listener is of no use.
-pub(crate) fn serve(gate: &Wardgate, door: &Door, listener: TcpListener) -> Result<(), Failure> {
+pub(crate) fn serve(
+    gate: &Wardgate,
+    door: &Door,
+    certificates: &Certificates,
+    listener: TcpListener,
+) -> Result<(), Failure> {
     let mut registry = Registry::with_prefix("wardgate");
     door.register(&mut registry);
+    certificates.register(&mut registry);
     let metrics = Arc::new(Metrics { gate: gate.clone(), registry });
     let app = Router::new().route("/metrics", get(answer)).with_state(metrics);
     let own = Door::new(CONNECTIONS, serve::KEEP_ALIVE, false);
