@@ -7,6 +7,7 @@ use axum::http::HeaderName;
 use serde::Deserialize;
 
 use super::Mode;
+use super::acme;
 use super::address::{self, Network, Origin};
 use super::check::Checker;
 use super::database::{Database, DatabaseUrl};
@@ -57,7 +58,7 @@ pub(crate) struct Server {
     pub(crate) listen: SocketAddr,
     /// `None` only outside production: under `--dev` it is then `http://` and the address really listened on.
     pub(crate) issuer: Option<String>,
-    /// `None`: plain HTTP.
+    /// The certificate, if it comes from files.
     pub(crate) tls: Option<CertificateFiles>,
     pub(crate) trusted_proxies: Vec<Network>,
     /// In which a trusted proxy names the tenant.
@@ -92,7 +93,8 @@ pub(crate) struct Cors {
 pub(super) fn check(checker: &mut Checker<'_>) -> Option<Server> {
     let raw: RawServer = checker.section("server");
     let dev = checker.mode == Mode::Dev;
-    let has_tls = raw.tls_cert_file.is_some() || raw.tls_key_file.is_some();
+    let has_tls =
+        raw.tls_cert_file.is_some() || raw.tls_key_file.is_some() || checker.is_given(acme::DOMAINS);
     let listen = listen(checker, &raw.listen, raw.behind_proxy || has_tls);
     let tls = tls(checker, raw.tls_cert_file.as_deref(), raw.tls_key_file.as_deref());
     let issuer = issuer(checker, raw.issuer.as_deref());
@@ -183,8 +185,8 @@ fn listen(checker: &mut Checker<'_>, text: &str, ends_tls: bool) -> Option<Socke
         Mode::Production if !loopback && !ends_tls => checker.fault(
             LISTEN,
             "would serve plain HTTP to the network",
-            "tls_cert_file and tls_key_file, or \"127.0.0.1:8080\" behind a TLS proxy on this machine, or \
-             behind_proxy = true if one elsewhere ends TLS",
+            "tls_cert_file and tls_key_file, or domains in section [acme], or \"127.0.0.1:8080\" behind a TLS \
+             proxy on this machine, or behind_proxy = true if one elsewhere ends TLS",
         ),
         _ => {}
     }

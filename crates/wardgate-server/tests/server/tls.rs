@@ -15,10 +15,10 @@ use tempfile::TempDir;
 
 use crate::support::{KEY, Server, production_at, stderr};
 
-const BOTH: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
+pub(crate) const BOTH: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 
-type Stream = StreamOwned<ClientConnection, TcpStream>;
+pub(crate) type Stream = StreamOwned<ClientConnection, TcpStream>;
 
 /// The files that the server is told of; what is in them changes.
 struct Files {
@@ -38,23 +38,10 @@ impl Files {
 
     /// Puts another certificate in place of the one that is there.
     fn renew(&self) {
-        let mut openssl = Command::new("openssl");
-        openssl.args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "7",
-        ]);
-        openssl.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]);
-        openssl.args(["-addext", "basicConstraints=critical,CA:false"]);
-        openssl.arg("-out").arg(self.path("new.pem")).arg("-keyout").arg(self.path("new.key"));
-        let made = openssl.output().unwrap();
-        assert!(made.status.success(), "{made:?}");
+        let (certificate, key) = self_signed(&["localhost"]);
+        fs::write(self.path("new.pem"), certificate).unwrap();
+        fs::write(self.path("new.key"), key).unwrap();
+        fs::set_permissions(self.path("new.key"), Permissions::from_mode(0o600)).unwrap();
         fs::rename(self.path("new.pem"), self.path("chain.pem")).unwrap();
         fs::rename(self.path("new.key"), self.path("key.pem")).unwrap();
     }
@@ -75,14 +62,31 @@ impl Files {
     }
 }
 
+/// A certificate that nobody else vouches for, and its key, in PEM.
+pub(crate) fn self_signed(names: &[&str]) -> (String, String) {
+    let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+    let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(names).unwrap();
+    (cert.pem(), signing_key.serialize_pem())
+}
+
 fn open(server: &Server) -> TcpStream {
     let address = server.base.strip_prefix("https://").expect("it says that it speaks TLS");
     TcpStream::connect(address.replace("0.0.0.0", "127.0.0.1")).unwrap()
 }
 
-/// A connection that trusts `certificate` alone.
 fn connect(
     server: &Server,
+    certificate: &CertificateDer<'static>,
+    versions: &[&'static SupportedProtocolVersion],
+    alpn: &[&str],
+) -> std::io::Result<Stream> {
+    connect_to(server, "localhost", certificate, versions, alpn)
+}
+
+/// A connection to `name` that trusts `certificate` alone.
+pub(crate) fn connect_to(
+    server: &Server,
+    name: &str,
     certificate: &CertificateDer<'static>,
     versions: &[&'static SupportedProtocolVersion],
     alpn: &[&str],
@@ -93,7 +97,7 @@ fn connect(
     let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
     let mut config = config.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    let name = ServerName::try_from("localhost").unwrap();
+    let name = ServerName::try_from(name.to_owned()).unwrap();
     let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
     let mut socket = open(server);
     while connection.is_handshaking() {
@@ -102,7 +106,7 @@ fn connect(
     Ok(StreamOwned::new(connection, socket))
 }
 
-fn health(stream: &mut Stream) -> String {
+pub(crate) fn health(stream: &mut Stream) -> String {
     stream.write_all(HEALTH.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();

@@ -13,12 +13,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, RequestBuilder, Url, redirect};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, Url, redirect};
 
 use crate::kernel::network::Network;
 
 /// From resolving the name to the last byte of the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The same for a certificate authority, which the operator chose.
+#[cfg(feature = "acme")]
+const AUTHORITY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// No answer that we ask for is longer.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -98,10 +102,41 @@ impl Outbound {
         allowed: impl IntoIterator<Item = String>,
         resolver: impl Resolver,
     ) -> Result<Self, OutboundError> {
+        Self::build(allowed, resolver, |client| client.timeout(PATIENCE))
+    }
+
+    /// As [`new`](Self::new), for a certificate authority: it gets half a minute, since what it signs it writes down
+    /// first, and where `roots` (PEM) are given its own certificate is checked by those alone.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); `roots` are no certificates.
+    #[cfg(feature = "acme")]
+    pub fn for_authority(
+        allowed: impl IntoIterator<Item = String>,
+        roots: Option<&[u8]>,
+    ) -> Result<Self, OutboundError> {
+        let roots = roots.map(reqwest::Certificate::from_pem_bundle).transpose();
+        let roots = roots.map_err(|error| failed(&error))?;
+        if roots.as_ref().is_some_and(Vec::is_empty) {
+            return Err(OutboundError::Failed("there is no certificate in PEM".to_owned()));
+        }
+        Self::build(allowed, SystemResolver, |client| {
+            let client = client.timeout(AUTHORITY_PATIENCE);
+            match roots {
+                Some(roots) => client.tls_certs_only(roots),
+                None => client,
+            }
+        })
+    }
+
+    fn build(
+        allowed: impl IntoIterator<Item = String>,
+        resolver: impl Resolver,
+        settings: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    ) -> Result<Self, OutboundError> {
         let allowed: Arc<[String]> = allowed.into_iter().map(|host| host.to_ascii_lowercase()).collect();
         let guard = Guard { resolver: Arc::new(resolver), allowed: Arc::clone(&allowed) };
-        let client = Client::builder()
-            .timeout(PATIENCE)
+        let client = settings(Client::builder())
             // Else whoever answers chooses where we go next.
             .redirect(redirect::Policy::none())
             // A proxy would resolve the name again, where nobody looks at what it finds.
@@ -158,6 +193,21 @@ impl Outbound {
     pub async fn get(&self, url: &str, headers: &[(&'static str, String)]) -> Result<Answer, OutboundError> {
         send(self.client.get(admit(url, &self.allowed)?), headers).await
     }
+
+    /// Sends any request, and gives the answer with its headers.
+    #[cfg(feature = "acme")]
+    pub(super) async fn exchange(
+        &self,
+        method: reqwest::Method,
+        url: &str,
+        headers: reqwest::header::HeaderMap,
+        body: impl Into<reqwest::Body>,
+    ) -> Result<(reqwest::StatusCode, reqwest::header::HeaderMap, Vec<u8>), OutboundError> {
+        let request = self.client.request(method, admit(url, &self.allowed)?).headers(headers).body(body);
+        let mut response = request.send().await.map_err(|error| failed(&error))?;
+        let headers = std::mem::take(response.headers_mut());
+        Ok((response.status(), headers, read(response).await?))
+    }
 }
 
 async fn send(
@@ -167,8 +217,12 @@ async fn send(
     for (name, value) in headers {
         request = request.header(*name, value);
     }
-    let mut response = request.send().await.map_err(|error| failed(&error))?;
-    let (status, mut body) = (response.status().as_u16(), Vec::new());
+    let response = request.send().await.map_err(|error| failed(&error))?;
+    Ok(Answer { status: response.status().as_u16(), body: read(response).await? })
+}
+
+async fn read(mut response: Response) -> Result<Vec<u8>, OutboundError> {
+    let mut body = Vec::new();
     // Whatever Content-Length says.
     while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
         if body.len() + chunk.len() > MAX_BYTES {
@@ -176,7 +230,7 @@ async fn send(
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status, body })
+    Ok(body)
 }
 
 /// A host that is an address is never resolved, so it is looked at here. Parsing as browsers do (WHATWG URL) has

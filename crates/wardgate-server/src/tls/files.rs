@@ -1,4 +1,4 @@
-//! TLS of the server's own: a certificate from files, and the next one without a restart.
+//! Certificates from files, read again whenever the files are others.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io};
 
-use axum_server::tls_rustls::RustlsConfig;
+use rustls::InconsistentKeys;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::version::{TLS12, TLS13};
-use rustls::{InconsistentKeys, ServerConfig};
+use rustls::sign::CertifiedKey;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
+use wardgate::CertificateFacts;
 
+use super::{Certificates, Served};
 use crate::config::{open_to_all, read_secret_file};
 
 /// How often the files are looked at: two calls that read no data.
@@ -39,36 +40,24 @@ pub(crate) enum CertificateFault {
 }
 
 impl CertificateFiles {
-    /// What TLS is spoken with: versions 1.2 and 1.3 with the suites that rustls has, none of them weak.
+    /// Reads them.
     ///
     /// # Errors
     /// Files that cannot be read, hold something else, or do not belong together.
-    pub(crate) fn load(&self) -> Result<Arc<ServerConfig>, CertificateFault> {
-        let text = read_secret_file(&self.chain)
+    pub(crate) fn load(&self) -> Result<Served, CertificateFault> {
+        let chain = read_secret_file(&self.chain)
             .map_err(|error| CertificateFault::Chain(format!("the file cannot be read: {error}")))?;
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(text.as_bytes())
-            .collect::<Result<_, _>>()
-            .map_err(|error| CertificateFault::Chain(format!("the file is no PEM: {error}")))?;
-        if chain.is_empty() {
-            return Err(CertificateFault::Chain("the file holds no certificate in PEM".into()));
-        }
-        let text = read_secret_file(&self.key)
+        let key = read_secret_file(&self.key)
             .map_err(|error| CertificateFault::Key(format!("the file cannot be read: {error}")))?;
         // What the parser met could be a part of the key: it is not told.
-        let key = PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|_| {
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| {
             CertificateFault::Key("the file holds no private key in PEM without a passphrase".into())
         })?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&TLS13, &TLS12])
-            .expect("the provider has suites for both versions");
-        let mut config = builder.with_no_client_auth().with_single_cert(chain, key).map_err(fault)?;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
+        Served::new(&chain, key)
     }
 
     /// As [`Self::load`], for a server that runs: what would be refused at its start is refused now (S-140).
-    fn load_again(&self, production: bool) -> Result<Arc<ServerConfig>, CertificateFault> {
+    fn load_again(&self, production: bool) -> Result<Served, CertificateFault> {
         if let Some(mode) = production.then(|| open_to_all(&self.key)).flatten() {
             return Err(CertificateFault::Key(format!(
                 "everybody on this machine may read or change the file (mode {mode})"
@@ -86,6 +75,27 @@ impl CertificateFiles {
             CertificateFault::Chain(_) => &self.chain,
             CertificateFault::Key(_) => &self.key,
         }
+    }
+}
+
+impl Served {
+    /// A chain in PEM with its key.
+    ///
+    /// # Errors
+    /// They are something else, or do not belong together.
+    pub(super) fn new(chain: &str, key: PrivateKeyDer<'static>) -> Result<Self, CertificateFault> {
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(chain.as_bytes())
+            .collect::<Result<_, _>>()
+            .map_err(|error| CertificateFault::Chain(format!("the file is no PEM: {error}")))?;
+        let Some(own) = chain.first() else {
+            return Err(CertificateFault::Chain("the file holds no certificate in PEM".into()));
+        };
+        let facts = CertificateFacts::of(own);
+        let facts =
+            facts.map_err(|error| CertificateFault::Chain(format!("the first certificate {error}")))?;
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let key = CertifiedKey::from_der(chain, key, &provider).map_err(fault)?;
+        Ok(Self { key: Arc::new(key), facts })
     }
 }
 
@@ -120,11 +130,17 @@ impl Stamp {
     }
 }
 
-/// Keeps what TLS is spoken with to what the files say.
-pub(crate) struct Watch {
+/// The files of one certificate, and what was read from them last.
+struct Watched {
     files: CertificateFiles,
     seen: [Option<Stamp>; 2],
-    live: RustlsConfig,
+    served: Served,
+}
+
+/// Keeps the certificates to what the files say.
+pub(crate) struct Watch {
+    all: Vec<Watched>,
+    live: Arc<Certificates>,
     /// Whether the rules of production hold.
     production: bool,
     hangup: Signal,
@@ -135,21 +151,30 @@ impl Watch {
     ///
     /// # Errors
     /// What [`CertificateFiles::load`] gives.
-    pub(crate) fn new(files: CertificateFiles, production: bool) -> io::Result<Self> {
-        let seen = files.stamp();
-        let config = files.load_again(production);
-        let config = config
-            .map_err(|fault| io::Error::other(format!("{}: {fault}", files.named(&fault).display())))?;
+    pub(crate) fn new(
+        all: Vec<CertificateFiles>,
+        live: Arc<Certificates>,
+        production: bool,
+    ) -> io::Result<Self> {
+        let watched = |files: CertificateFiles| {
+            let seen = files.stamp();
+            let served = files.load_again(production);
+            let served = served
+                .map_err(|fault| io::Error::other(format!("{}: {fault}", files.named(&fault).display())))?;
+            Ok(Watched { files, seen, served })
+        };
+        let all = all.into_iter().map(watched).collect::<io::Result<_>>()?;
         let hangup = signal(SignalKind::hangup())?;
-        Ok(Self { files, seen, live: RustlsConfig::from_config(config), production, hangup })
+        let watch = Self { all, live, production, hangup };
+        watch.publish();
+        Ok(watch)
     }
 
-    /// What connections are made with: the newest at each handshake.
-    pub(crate) fn live(&self) -> RustlsConfig {
-        self.live.clone()
+    fn publish(&self) {
+        self.live.replace(&self.all.iter().map(|watched| watched.served.clone()).collect::<Vec<_>>());
     }
 
-    /// Reads the files again on SIGHUP, and whenever they are others. Never ends.
+    /// Reads files again on SIGHUP, and whenever they are others. Never ends.
     pub(crate) async fn keep(mut self) {
         let mut ticks = tokio::time::interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -158,58 +183,56 @@ impl Watch {
                 _ = self.hangup.recv() => true,
                 _ = ticks.tick() => false,
             };
-            // Looked at before they are read: a change in between is seen at the next look.
-            let stamp = self.files.stamp();
-            if asked || stamp != self.seen {
-                self.seen = stamp;
-                self.read();
+            let mut is_new = false;
+            for watched in &mut self.all {
+                is_new |= watched.read(asked, self.production);
             }
-        }
-    }
-
-    fn read(&self) {
-        let file = |fault| self.files.named(fault).display();
-        match self.files.load_again(self.production) {
-            Ok(config) => {
-                self.live.reload_from_config(config);
+            if is_new {
+                self.publish();
                 tracing::info!("the certificate was read again");
-            }
-            // Also while a tool has replaced one file and not yet the other.
-            Err(fault) => {
-                tracing::error!(file = %file(&fault), %fault, "the certificate was not read again, the old one stays");
             }
         }
     }
 }
 
+impl Watched {
+    /// Says whether there is something to serve that was read just now; what is broken stays as it was.
+    fn read(&mut self, asked: bool, production: bool) -> bool {
+        // Looked at before they are read: a change in between is seen at the next look.
+        let stamp = self.files.stamp();
+        if !asked && stamp == self.seen {
+            return false;
+        }
+        self.seen = stamp;
+        match self.files.load_again(production) {
+            Ok(served) => self.served = served,
+            // Also while a tool has replaced one file and not yet the other.
+            Err(fault) => {
+                let file = self.files.named(&fault).display();
+                tracing::error!(%file, %fault, "the certificate was not read again, the old one stays");
+                return false;
+            }
+        }
+        true
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod testing {
+    use std::fs;
     use std::path::Path;
-    use std::process::Command;
 
     use super::CertificateFiles;
 
-    /// A certificate that signs itself, for `localhost` and a week, with its key.
+    /// A certificate that nobody else vouches for, for `localhost`, with its key.
     pub(crate) fn certificate(folder: &Path, name: &str) -> CertificateFiles {
         let files = CertificateFiles {
             chain: folder.join(format!("{name}.pem")),
             key: folder.join(format!("{name}.key")),
         };
-        let mut openssl = Command::new("openssl");
-        openssl.args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "7",
-        ]);
-        openssl.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]);
-        let made = openssl.arg("-out").arg(&files.chain).arg("-keyout").arg(&files.key).output().unwrap();
-        assert!(made.status.success(), "{made:?}");
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(&files.chain, made.cert.pem()).unwrap();
+        fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
         files
     }
 }
