@@ -178,8 +178,8 @@ impl Start {
         // A service that is told to reload, where there is nothing to, must not end of it.
         let _reload = production.then(|| signal(SignalKind::hangup())).transpose()?;
         let live = Arc::new(Certificates::default());
-        let watch = |files| Watch::new(files, Arc::clone(&live), production);
-        let watch = self.config.server.tls.clone().map(|files| watch(vec![files])).transpose()?;
+        let watch = |places| Watch::new(places, Arc::clone(&live), production);
+        let watch = self.config.server.tls.clone().map(watch).transpose()?;
         let ends_tls = self.config.ends_tls();
         let scheme = if ends_tls { "https" } else { "http" };
         let origin = format!("{scheme}://{}", self.address);

@@ -10,6 +10,7 @@ use wardgate::{Email, Outbound, OutboundError};
 
 use super::Mode;
 use super::address;
+use super::certificates;
 use super::check::Checker;
 use super::secret;
 use super::server::Server;
@@ -60,10 +61,10 @@ pub(super) fn check(checker: &mut Checker<'_>, server: Option<&Server>) -> Optio
         return None;
     }
     let domains = domains(checker, &raw.domains);
-    if checker.is_given("server.tls_cert_file") || checker.is_given("server.tls_key_file") {
+    if certificates::are_given(checker) {
         checker.fault(
             DOMAINS,
-            "would get a certificate, and server.tls_cert_file gives one already",
+            "would get a certificate, and server.tls_cert_file or server.tls_folder gives one already",
             "one of the two: certificates from files, or from an authority",
         );
     }

@@ -7,6 +7,7 @@
 mod acme;
 mod address;
 mod audit;
+mod certificates;
 mod check;
 mod database;
 mod describe;

@@ -48,13 +48,13 @@ impl Ordered {
             let mut seconds = Seconds::new("certificates cannot be ordered");
             while let Some(certificates) = gate.certificates() {
                 seconds.next().await;
-                seconds.note(certificates.tend().await);
+                seconds.note(&certificates.tend().await);
             }
         });
         let mut seconds = Seconds::new("it cannot be seen whether there is another certificate");
         loop {
             seconds.next().await;
-            seconds.note(self.look().await);
+            seconds.note(&self.look().await);
         }
     }
 
@@ -82,11 +82,11 @@ fn answer(challenge: &Challenge) -> Result<(String, Arc<CertifiedKey>), AuthErro
     let answer = challenge.answer()?;
     let (chain, key) =
         (vec![CertificateDer::from(answer.certificate)], PrivatePkcs8KeyDer::from(answer.key.to_vec()));
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    let key = CertifiedKey::from_der(chain, key.into(), &provider);
+    let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key.into());
     let key =
         key.map_err(|error| AuthError::Internal { context: "answer an authority", source: Box::new(error) })?;
-    Ok((challenge.name.clone(), Arc::new(key)))
+    // Not `from_der`: it reads the certificate, and knows no `acmeIdentifier`, which is critical (RFC 8737 section 3).
+    Ok((challenge.name.clone(), Arc::new(CertifiedKey::new(chain, key))))
 }
 
 /// What is done each second, and whether it goes well: of failures in a row the first is told.
@@ -107,8 +107,8 @@ impl Seconds {
         self.ticks.tick().await;
     }
 
-    fn note<T>(&mut self, result: Result<T, AuthError>) {
-        if let (true, Err(error)) = (self.was_well, &result) {
+    fn note<T>(&mut self, result: &Result<T, AuthError>) {
+        if let (true, Err(error)) = (self.was_well, result) {
             tracing::error!(%error, "{}; it is tried again each second", self.what_fails);
         }
         self.was_well = result.is_ok();

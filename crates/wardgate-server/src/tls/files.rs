@@ -1,5 +1,6 @@
 //! Certificates from files, read again whenever the files are others.
 
+use std::collections::HashMap;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -21,8 +22,51 @@ use crate::config::{open_to_all, read_secret_file};
 /// How often the files are looked at: two calls that read no data.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Where the certificate lies.
+/// What the two files of a certificate are called in a folder of such folders, as the usual tools for authorities lay
+/// them down.
+const CHAIN: &str = "fullchain.pem";
+const KEY: &str = "privkey.pem";
+
+/// Where the certificates lie.
 #[derive(Clone, Debug)]
+pub(crate) struct CertificatePlaces {
+    /// That of whoever names nobody, or somebody unknown.
+    pub(crate) first: Option<CertificateFiles>,
+    /// Others: a folder with a folder for each.
+    pub(crate) folder: Option<PathBuf>,
+}
+
+impl CertificatePlaces {
+    /// The files of all that there are by now, those of the folder by the names of its folders. Never none.
+    ///
+    /// # Errors
+    /// Why the folder cannot be listed, or that there is nothing.
+    pub(crate) fn list(&self) -> Result<Vec<CertificateFiles>, String> {
+        let mut all: Vec<_> = self.first.iter().cloned().collect();
+        if let Some(folder) = &self.folder {
+            let folders =
+                folders_in(folder).map_err(|error| format!("the folder cannot be read: {error}"))?;
+            let files =
+                |folder: PathBuf| CertificateFiles { chain: folder.join(CHAIN), key: folder.join(KEY) };
+            all.extend(folders.into_iter().map(files).filter(CertificateFiles::may_be_there));
+        }
+        if all.is_empty() {
+            return Err(format!("there is no folder in it with {CHAIN} and {KEY}"));
+        }
+        Ok(all)
+    }
+}
+
+fn folders_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    let mut paths = paths.collect::<io::Result<Vec<_>>>()?;
+    paths.retain(|path| path.is_dir());
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+/// The files of one certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CertificateFiles {
     /// PEM: the server's own certificate, then those that lead to a root.
     pub(crate) chain: PathBuf,
@@ -40,6 +84,11 @@ pub(crate) enum CertificateFault {
 }
 
 impl CertificateFiles {
+    /// Whether either is there; what cannot be looked at is taken for one that cannot be read.
+    fn may_be_there(&self) -> bool {
+        [&self.chain, &self.key].iter().any(|path| path.try_exists().unwrap_or(true))
+    }
+
     /// Reads them.
     ///
     /// # Errors
@@ -134,15 +183,19 @@ impl Stamp {
 struct Watched {
     files: CertificateFiles,
     seen: [Option<Stamp>; 2],
-    served: Served,
+    /// `None`: they came later than the server's start, and were of no use so far.
+    served: Option<Served>,
 }
 
 /// Keeps the certificates to what the files say.
 pub(crate) struct Watch {
+    places: CertificatePlaces,
     all: Vec<Watched>,
     live: Arc<Certificates>,
     /// Whether the rules of production hold.
     production: bool,
+    /// Why the folder was of no use at the last look, which is told once.
+    unlisted: Option<String>,
     hangup: Signal,
 }
 
@@ -150,9 +203,9 @@ impl Watch {
     /// Reads the files for the first time; from now on SIGHUP no longer ends the process.
     ///
     /// # Errors
-    /// What [`CertificateFiles::load`] gives.
+    /// What [`CertificatePlaces::list`] and [`CertificateFiles::load`] give, of any of them.
     pub(crate) fn new(
-        all: Vec<CertificateFiles>,
+        places: CertificatePlaces,
         live: Arc<Certificates>,
         production: bool,
     ) -> io::Result<Self> {
@@ -161,17 +214,18 @@ impl Watch {
             let served = files.load_again(production);
             let served = served
                 .map_err(|fault| io::Error::other(format!("{}: {fault}", files.named(&fault).display())))?;
-            Ok(Watched { files, seen, served })
+            Ok(Watched { files, seen, served: Some(served) })
         };
+        let all = places.list().map_err(io::Error::other)?;
         let all = all.into_iter().map(watched).collect::<io::Result<_>>()?;
         let hangup = signal(SignalKind::hangup())?;
-        let watch = Self { all, live, production, hangup };
+        let watch = Self { places, all, live, production, unlisted: None, hangup };
         watch.publish();
         Ok(watch)
     }
 
     fn publish(&self) {
-        self.live.replace(&self.all.iter().map(|watched| watched.served.clone()).collect::<Vec<_>>());
+        self.live.replace(&self.all.iter().filter_map(|watched| watched.served.clone()).collect::<Vec<_>>());
     }
 
     /// Reads files again on SIGHUP, and whenever they are others. Never ends.
@@ -183,19 +237,54 @@ impl Watch {
                 _ = self.hangup.recv() => true,
                 _ = ticks.tick() => false,
             };
-            let mut is_new = false;
-            for watched in &mut self.all {
-                is_new |= watched.read(asked, self.production);
-            }
-            if is_new {
-                self.publish();
-                tracing::info!("the certificate was read again");
-            }
+            // A folder of thousands takes a while.
+            tokio::task::block_in_place(|| self.look(asked));
         }
+    }
+
+    fn look(&mut self, asked: bool) {
+        let mut is_new = self.follow_folder();
+        for watched in &mut self.all {
+            is_new |= watched.read(asked, self.production);
+        }
+        if is_new {
+            self.publish();
+            tracing::info!(certificates = self.all.len(), "the certificates were read again");
+        }
+    }
+
+    /// Takes up what was put into the folder and lets go of what is gone; says whether anything is.
+    fn follow_folder(&mut self) -> bool {
+        let listed = match self.places.list() {
+            Ok(listed) => listed,
+            Err(fault) => {
+                if self.unlisted.as_ref() != Some(&fault) {
+                    tracing::error!(folder = ?self.places.folder, %fault, "what was served stays");
+                }
+                self.unlisted = Some(fault);
+                return false;
+            }
+        };
+        self.unlisted = None;
+        if listed.iter().eq(self.all.iter().map(|watched| &watched.files)) {
+            return false;
+        }
+        let mut before: HashMap<_, _> =
+            self.all.drain(..).map(|watched| (watched.files.chain.clone(), watched)).collect();
+        self.all = listed
+            .into_iter()
+            .map(|files| before.remove(&files.chain).unwrap_or_else(|| Watched::new(files)))
+            .collect();
+        !before.is_empty()
     }
 }
 
 impl Watched {
+    /// One that has not been read yet.
+    fn new(files: CertificateFiles) -> Self {
+        Self { files, seen: [None, None], served: None }
+    }
+
     /// Says whether there is something to serve that was read just now; what is broken stays as it was.
     fn read(&mut self, asked: bool, production: bool) -> bool {
         // Looked at before they are read: a change in between is seen at the next look.
@@ -205,11 +294,12 @@ impl Watched {
         }
         self.seen = stamp;
         match self.files.load_again(production) {
-            Ok(served) => self.served = served,
+            Ok(served) => self.served = Some(served),
             // Also while a tool has replaced one file and not yet the other.
             Err(fault) => {
                 let file = self.files.named(&fault).display();
-                tracing::error!(%file, %fault, "the certificate was not read again, the old one stays");
+                let instead = if self.served.is_some() { "the old one stays" } else { "there is none yet" };
+                tracing::error!(%file, %fault, "the certificate was not read, {instead}");
                 return false;
             }
         }
@@ -220,6 +310,7 @@ impl Watched {
 #[cfg(test)]
 pub(crate) mod testing {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
     use std::path::Path;
 
     use super::CertificateFiles;
@@ -233,6 +324,7 @@ pub(crate) mod testing {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         fs::write(&files.chain, made.cert.pem()).unwrap();
         fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+        fs::set_permissions(&files.key, fs::Permissions::from_mode(0o600)).unwrap();
         files
     }
 }

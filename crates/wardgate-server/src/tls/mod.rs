@@ -22,7 +22,7 @@ use tokio_rustls::server::TlsStream;
 use wardgate::CertificateFacts;
 
 pub(crate) use acme::{LOOK, Ordered};
-pub(crate) use files::{CertificateFault, CertificateFiles, Watch};
+pub(crate) use files::{CertificateFault, CertificateFiles, CertificatePlaces, Watch};
 
 /// What an authority says in a handshake that only asks whether a name is this server's (RFC 8737 section 6.2).
 const ACME: &[u8] = b"acme-tls/1";

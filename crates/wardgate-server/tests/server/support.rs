@@ -118,6 +118,12 @@ impl Server {
         self.log.iter().find(|line| line.contains(text)).expect("the log says it");
     }
 
+    /// As [`Self::wait_for_log`], where the line `never` must not come before it.
+    pub fn wait_for_log_without(&self, never: &str, text: &str) {
+        let seen = self.log.iter().inspect(|line| assert!(!line.contains(never), "{line}"));
+        seen.into_iter().find(|line| line.contains(text)).expect("the log says it");
+    }
+
     /// Waits for the end and returns the exit code.
     pub fn wait(&mut self) -> Option<i32> {
         self.process.wait().unwrap().code()

@@ -38,16 +38,35 @@ impl Files {
 
     /// Puts another certificate in place of the one that is there.
     fn renew(&self) {
-        let (certificate, key) = self_signed(&["localhost"]);
+        self.put(self.folder.path(), &["chain.pem", "key.pem"], &["localhost"]);
+    }
+
+    /// Puts a certificate for these names where a folder of many is looked for.
+    fn add(&self, folder: &str, names: &[&str]) -> CertificateDer<'static> {
+        let folder = self.path("many").join(folder);
+        fs::create_dir_all(&folder).unwrap();
+        self.put(&folder, &["fullchain.pem", "privkey.pem"], names);
+        CertificateDer::from_pem_file(folder.join("fullchain.pem")).unwrap()
+    }
+
+    fn put(&self, folder: &Path, files: &[&str; 2], names: &[&str]) {
+        let (certificate, key) = self_signed(names);
         fs::write(self.path("new.pem"), certificate).unwrap();
         fs::write(self.path("new.key"), key).unwrap();
         fs::set_permissions(self.path("new.key"), Permissions::from_mode(0o600)).unwrap();
-        fs::rename(self.path("new.pem"), self.path("chain.pem")).unwrap();
-        fs::rename(self.path("new.key"), self.path("key.pem")).unwrap();
+        fs::rename(self.path("new.pem"), folder.join(files[0])).unwrap();
+        fs::rename(self.path("new.key"), folder.join(files[1])).unwrap();
     }
 
     fn certificate(&self) -> CertificateDer<'static> {
         CertificateDer::from_pem_file(self.path("chain.pem")).unwrap()
+    }
+
+    /// A server that is told of the folder of many too.
+    fn command_of_many(&self) -> Command {
+        let mut command = self.command("127.0.0.1:0");
+        command.env("WARDGATE_SERVER__TLS_FOLDER", self.path("many"));
+        command
     }
 
     fn command(&self, listen: &str) -> Command {
@@ -170,7 +189,7 @@ fn a_new_certificate_is_taken_while_it_runs_and_a_broken_one_is_not() {
     let (first, good) = (files.certificate(), fs::read(files.path("key.pem")).unwrap());
     let mut old = connect(&server, &first, BOTH, &[]).unwrap();
     files.renew();
-    server.wait_for_log("the certificate was read again");
+    server.wait_for_log("the certificates were read again");
     health(&mut connect(&server, &files.certificate(), BOTH, &[]).unwrap());
     connect(&server, &first, BOTH, &[]).unwrap_err();
     // Who was connected before stays so.
@@ -188,8 +207,89 @@ fn a_new_certificate_is_taken_while_it_runs_and_a_broken_one_is_not() {
     server.wait_for_log("everybody on this machine");
     fs::set_permissions(files.path("key.pem"), Permissions::from_mode(0o600)).unwrap();
     server.signal("HUP");
-    server.wait_for_log("the certificate was read again");
+    server.wait_for_log("the certificates were read again");
     health(&mut connect(&server, &second, BOTH, &[]).unwrap());
+}
+
+/// What is shown to whoever asks for this name; for none, who asks for an address.
+fn shown(server: &Server, name: Option<&str>) -> CertificateDer<'static> {
+    let address = server.base.strip_prefix("https://").unwrap();
+    let mut openssl = Command::new("openssl");
+    openssl.args(["s_client", "-connect", address]);
+    match name {
+        Some(name) => openssl.args(["-servername", name]),
+        None => openssl.arg("-noservername"),
+    };
+    let asked = openssl.stdin(std::process::Stdio::null()).output().unwrap();
+    CertificateDer::from_pem_slice(&asked.stdout).unwrap()
+}
+
+#[test]
+fn each_name_gets_its_own_certificate_and_others_come_and_go() {
+    let files = Files::new();
+    let wide = files.add("a", &["*.example.com"]);
+    let own = files.add("b", &["shop.example.com", "shop.example.org"]);
+    // What certbot lays beside them is no certificate.
+    fs::write(files.path("many").join("README"), "read me").unwrap();
+    fs::create_dir(files.path("many").join("none")).unwrap();
+    let server = Server::spawn(files.command_of_many());
+    health(&mut connect_to(&server, "shop.example.org", &own, BOTH, &[]).unwrap());
+    for (name, expected) in [
+        (Some("shop.example.com"), &own),
+        (Some("SHOP.example.org"), &own),
+        (Some("other.example.com"), &wide),
+        (Some("a.b.example.com"), &files.certificate()),
+        (Some("example.com"), &files.certificate()),
+        (Some("stranger.example"), &files.certificate()),
+        (Some("localhost"), &files.certificate()),
+        (None, &files.certificate()),
+    ] {
+        assert_eq!(shown(&server, name), *expected, "{name:?}");
+    }
+
+    let late = files.add("late", &["late.example.net"]);
+    server.wait_for_log("the certificates were read again");
+    // Its key came after it: until then there was half a one.
+    while shown(&server, Some("late.example.net")) != late {
+        server.wait_for_log("the certificates were read again");
+    }
+    fs::remove_dir_all(files.path("many").join("a")).unwrap();
+    server.wait_for_log("the certificates were read again");
+    assert_eq!(shown(&server, Some("other.example.com")), files.certificate());
+    assert_eq!(shown(&server, Some("shop.example.com")), own);
+    // One that is broken is not served, and takes no other with it.
+    fs::create_dir(files.path("many").join("half")).unwrap();
+    fs::write(files.path("many").join("half/privkey.pem"), "none").unwrap();
+    server.wait_for_log("there is none yet");
+    fs::rename(files.path("many"), files.path("gone")).unwrap();
+    server.wait_for_log("what was served stays");
+    for (name, expected) in [("shop.example.com", own), ("late.example.net", late)] {
+        assert_eq!(shown(&server, Some(name)), expected);
+    }
+}
+
+#[test]
+fn a_folder_without_a_whole_certificate_is_refused_at_the_start() {
+    let files = Files::new();
+    let refused = || {
+        let mut command = files.command_of_many();
+        command.env_remove("WARDGATE_SERVER__TLS_CERT_FILE").env_remove("WARDGATE_SERVER__TLS_KEY_FILE");
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let text = stderr(&output);
+        assert!(text.contains("server.tls_folder"), "{text}");
+        text
+    };
+    assert!(refused().contains("the folder cannot be read"));
+    fs::create_dir_all(files.path("many").join("a")).unwrap();
+    assert!(refused().contains("no folder in it with fullchain.pem and privkey.pem"));
+    files.add("a", &["localhost"]);
+    let key = files.path("many").join("a/privkey.pem");
+    fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
+    assert!(refused().contains("chmod 600"));
+    fs::remove_file(&key).unwrap();
+    let text = refused();
+    assert!(text.contains(key.to_str().unwrap()) && text.contains("cannot be read"), "{text}");
 }
 
 #[test]
