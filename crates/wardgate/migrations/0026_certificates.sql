@@ -8,7 +8,7 @@ CREATE TABLE acme_accounts (
 );
 
 -- The certificate from an authority for a set of names, with its sealed key once there is one. Until due_at nobody asks
--- for the next: a node is at it, or it is not time.
+-- for the next: a node is at it, which is what claimed_until says, or it is not time.
 CREATE TABLE acme_certificates (
     directory TEXT NOT NULL,
     names TEXT NOT NULL,
@@ -18,6 +18,7 @@ CREATE TABLE acme_certificates (
     not_after {time},
     attempts BIGINT NOT NULL,
     due_at {time} NOT NULL,
+    claimed_until {time},
     CONSTRAINT pk_acme_certificates PRIMARY KEY (directory, names)
 );
 

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Interval, MissedTickBehavior};
 use wardgate::{AuthError, Challenge, Timestamp, Wardgate};
 
 use super::{Certificates, Served};
+use crate::failure::Failure;
 
 /// How often each node looks for a certificate that another one got, and for what authorities ask.
 pub(crate) const LOOK: Duration = Duration::from_secs(1);
@@ -22,15 +24,17 @@ pub(crate) struct Ordered {
     issued_at: Option<Timestamp>,
     /// What authorities are answered.
     challenges: Vec<Challenge>,
+    hangup: Signal,
 }
 
 impl Ordered {
-    /// Begins with what there is, whoever can be reached.
+    /// Begins with what there is, whoever can be reached; from now on SIGHUP no longer ends the process.
     ///
     /// # Errors
     /// The database does not answer, or what is in it is of no use.
-    pub(crate) async fn new(gate: Wardgate, live: Arc<Certificates>) -> Result<Self, AuthError> {
-        let mut ordered = Self { gate, live, issued_at: None, challenges: Vec::new() };
+    pub(crate) async fn new(gate: Wardgate, live: Arc<Certificates>) -> Result<Self, Failure> {
+        let hangup = signal(SignalKind::hangup())?;
+        let mut ordered = Self { gate, live, issued_at: None, challenges: Vec::new(), hangup };
         ordered.look().await?;
         if ordered.issued_at.is_none() {
             tracing::warn!(
@@ -40,7 +44,8 @@ impl Ordered {
         Ok(ordered)
     }
 
-    /// Orders certificates in time, and takes those that other nodes got. Never ends.
+    /// Orders certificates in time, and takes those that other nodes got. On SIGHUP an order that failed is not waited for.
+    /// Never ends.
     pub(crate) async fn keep(mut self) {
         let gate = self.gate.clone();
         // Apart, since an order takes minutes, in which this node answers for the names like any other.
@@ -53,8 +58,18 @@ impl Ordered {
         });
         let mut seconds = Seconds::new("it cannot be seen whether there is another certificate");
         loop {
-            seconds.next().await;
-            seconds.note(&self.look().await);
+            let asked = tokio::select! {
+                _ = self.hangup.recv() => true,
+                () = seconds.next() => false,
+            };
+            seconds.note(&if asked { self.hurry().await } else { self.look().await });
+        }
+    }
+
+    async fn hurry(&self) -> Result<(), AuthError> {
+        match self.gate.certificates() {
+            Some(certificates) => certificates.hurry().await,
+            None => Ok(()),
         }
     }
 

@@ -83,9 +83,17 @@ impl Pebble {
         command
     }
 
-    fn orders(&self) -> usize {
+    fn logged(&self, text: &str) -> usize {
         let log = fs::read_to_string(self.folder.path().join("pebble.log")).unwrap();
-        log.lines().filter(|line| line.contains("Issued certificate")).count()
+        log.lines().filter(|line| line.contains(text)).count()
+    }
+
+    fn certificates(&self) -> usize {
+        self.logged("Issued certificate")
+    }
+
+    fn orders(&self) -> usize {
+        self.logged("Added order")
     }
 }
 
@@ -132,7 +140,7 @@ fn a_certificate_is_got_kept_and_renewed() {
     // The stored one at once, and no order for it.
     let server = Server::spawn(pebble.command(pebble.port));
     assert_eq!(serves(&server, NAMES[0]), first);
-    assert_eq!(pebble.orders(), 1);
+    assert_eq!(pebble.certificates(), 1);
     // After two thirds of its life there is the next, and whoever asks meanwhile gets the old one.
     server.wait_for_log("ordering a certificate");
     serves(&server, NAMES[0]);
@@ -155,5 +163,40 @@ fn a_second_server_takes_what_the_first_has_got() {
     wait_until_served(&first);
     wait_until_served(&second);
     assert_eq!(serves(&first, NAMES[0]), serves(&second, NAMES[0]));
+    assert_eq!(pebble.certificates(), 1);
+}
+
+#[test]
+fn who_is_not_believed_waits_and_another_server_may_answer() {
+    let Some(pebble) = Pebble::start(90 * 24 * 60 * 60) else { return };
+    let Some(database) = crate::relocate::empty() else { return };
+    let command = |port| {
+        let mut command = pebble.command(port);
+        command.env("WARDGATE_DATABASE__URL", database.url()).env("WARDGATE_METRICS__LISTEN", "127.0.0.1:0");
+        command
+    };
+    // Nobody is where the authority looks.
+    let elsewhere = Server::spawn(command(free_port()));
+    elsewhere.wait_for_log("no certificate was got");
+    assert!(shown(&elsewhere, NAMES[0]).is_empty());
+    assert!(!elsewhere.metrics().contains("tls_certificate_end"));
+    // A restart is no reason to ask an authority again that counts failures.
+    drop(elsewhere);
+    let elsewhere = Server::spawn(command(free_port()));
+    elsewhere.wait_for_log("there is no certificate yet");
+    // Whoever is there by now answers for both, whoever ordered.
+    let there = Server::spawn(command(pebble.port));
     assert_eq!(pebble.orders(), 1);
+    elsewhere.signal("HUP");
+    wait_until_served(&elsewhere);
+    wait_until_served(&there);
+    assert_eq!((pebble.orders(), pebble.certificates()), (2, 1));
+    assert_eq!(serves(&there, NAMES[0]), serves(&elsewhere, NAMES[1]));
+    let end = elsewhere.metrics();
+    let end = end.lines().find_map(|line| {
+        line.strip_prefix("wardgate_tls_certificate_end_seconds{certificate=\"auth.example.test\"} ")
+    });
+    let seconds = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let left = end.unwrap().parse::<u64>().unwrap() - seconds;
+    assert!((89 * 24 * 60 * 60..=90 * 24 * 60 * 60).contains(&left), "{left}");
 }

@@ -124,6 +124,12 @@ impl Server {
         seen.into_iter().find(|line| line.contains(text)).expect("the log says it");
     }
 
+    /// What the listener for metrics says.
+    pub fn metrics(&self) -> String {
+        let url = self.banner.iter().find_map(|line| line.strip_prefix("metrics: ")).expect("it has one");
+        agent().get(url).call().unwrap().body_mut().read_to_string().unwrap()
+    }
+
     /// Waits for the end and returns the exit code.
     pub fn wait(&mut self) -> Option<i32> {
         self.process.wait().unwrap().code()

@@ -297,12 +297,14 @@ fn a_handshake_that_does_not_come_makes_room() {
     let files = Files::new();
     let mut command = files.command("127.0.0.1:0");
     let server = Server::spawn({
-        command.env("WARDGATE_SERVER__MAX_CONNECTIONS", "1");
+        command.env("WARDGATE_SERVER__MAX_CONNECTIONS", "1").env("WARDGATE_METRICS__LISTEN", "127.0.0.1:0");
         command
     });
     let mut silent = open(&server);
     // The first bytes of a hello that is never finished.
     silent.write_all(&[0x16, 0x03, 0x01, 0x02, 0x00, 0x01]).unwrap();
+    // Only who was let in before can be in another's way.
+    while !server.metrics().contains("wardgate_connections_accepted_total 1\n") {}
     health(&mut connect(&server, &files.certificate(), BOTH, &[]).unwrap());
     let mut rest = Vec::new();
     assert!(silent.read_to_end(&mut rest).is_err() || rest.is_empty(), "{rest:?}");

@@ -144,6 +144,21 @@ impl Certificates {
         }
     }
 
+    /// Makes an order that has failed due now: whoever has removed the reason need not wait for the next try.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn hurry(&self) -> Result<(), AuthError> {
+        let input = (self.which.clone(), self.env.now());
+        let hurried = self.env.db.write_global(input, |tx, (which, now)| {
+            Box::pin(async move { Ok::<_, AuthError>(store::hurry(tx, which, *now).await?) })
+        });
+        if hurried.await? {
+            tracing::info!(names = %self.which.names, "the order that failed is tried again now");
+        }
+        Ok(())
+    }
+
     /// How far the certificate is; it is due at once if nobody knew of it.
     async fn state(&self, now: Timestamp) -> Result<Option<State>, AuthError> {
         let found = || {

@@ -21,15 +21,20 @@ const FIND_ISSUED: GlobalSql = global_sql!(
      WHERE directory = $1 AND names = $2 AND issued_at IS NOT NULL"
 );
 const CLAIM: GlobalSql = global_sql!(
-    "UPDATE acme_certificates SET due_at = $4, attempts = attempts + 1 \
+    "UPDATE acme_certificates SET due_at = $4, claimed_until = $4, attempts = attempts + 1 \
      WHERE directory = $1 AND names = $2 AND due_at = $3"
 );
 const POSTPONE: GlobalSql = global_sql!(
-    "UPDATE acme_certificates SET due_at = $4 WHERE directory = $1 AND names = $2 AND due_at = $3"
+    "UPDATE acme_certificates SET due_at = $4, claimed_until = NULL \
+     WHERE directory = $1 AND names = $2 AND due_at = $3"
+);
+const HURRY: GlobalSql = global_sql!(
+    "UPDATE acme_certificates SET due_at = $3 \
+     WHERE directory = $1 AND names = $2 AND due_at > $3 AND attempts > 0 AND claimed_until IS NULL"
 );
 const ISSUE: GlobalSql = global_sql!(
     "UPDATE acme_certificates SET chain = $4, sealed_key = $5, issued_at = $6, not_after = $7, attempts = 0, \
-     due_at = $8 WHERE directory = $1 AND names = $2 AND due_at = $3"
+     due_at = $8, claimed_until = NULL WHERE directory = $1 AND names = $2 AND due_at = $3"
 );
 const PURGE: GlobalSql =
     global_sql!("DELETE FROM acme_certificates WHERE due_at < $1 AND (not_after IS NULL OR not_after < $1)");
@@ -138,6 +143,11 @@ pub(super) async fn postpone(
     due_at: Timestamp,
 ) -> Result<(), StoreError> {
     tx.exec(POSTPONE, &params![which.directory, which.names, seen, due_at]).await.map(drop)
+}
+
+/// Makes an order due that has failed and that nobody is at; says whether there was one.
+pub(super) async fn hurry(tx: &mut GlobalTx, which: &Which, now: Timestamp) -> Result<bool, StoreError> {
+    Ok(tx.exec(HURRY, &params![which.directory, which.names, now]).await? == 1)
 }
 
 /// Puts a certificate in the place of the one before, if the order is still this call's; says whether it did.
