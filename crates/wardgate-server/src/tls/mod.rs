@@ -149,3 +149,109 @@ where
 
 #[cfg(test)]
 pub(crate) use files::testing;
+
+#[cfg(test)]
+mod tests {
+    use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+    use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+    use tokio::io::AsyncReadExt as _;
+    use tokio_rustls::TlsConnector;
+
+    use super::*;
+
+    /// Believes everything, as an authority does that only looks.
+    #[derive(Debug)]
+    struct Looks;
+
+    impl ServerCertVerifier for Looks {
+        fn verify_server_cert(
+            &self,
+            _: &CertificateDer<'_>,
+            _: &[CertificateDer<'_>],
+            _: &ServerName<'_>,
+            _: &[u8],
+            _: UnixTime,
+        ) -> Result<ServerCertVerified, rustls::Error> {
+            Ok(ServerCertVerified::assertion())
+        }
+
+        fn verify_tls12_signature(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
+            Ok(HandshakeSignatureValid::assertion())
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
+            Ok(HandshakeSignatureValid::assertion())
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            vec![SignatureScheme::ECDSA_NISTP256_SHA256]
+        }
+    }
+
+    fn made(name: &str) -> (Arc<CertifiedKey>, CertificateDer<'static>) {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+        let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).unwrap();
+        (Arc::new(CertifiedKey::new(vec![made.cert.der().clone()], key)), made.cert.der().clone())
+    }
+
+    /// What whoever asks for `name` and offers `alpn` is shown, and whether it is let in; `None`: refused.
+    async fn shown(
+        live: &Arc<Certificates>,
+        name: &str,
+        alpn: &[&[u8]],
+    ) -> Option<(CertificateDer<'static>, bool)> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config =
+            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = config.dangerous().with_custom_certificate_verifier(Arc::new(Looks));
+        let mut config = config.with_no_client_auth();
+        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        let server = Answered(RustlsAcceptor::new(live.config()));
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        let client = async move {
+            let mut stream = TlsConnector::from(Arc::new(config)).connect(name, theirs).await.ok()?;
+            let own = stream.get_ref().1.peer_certificates().unwrap()[0].clone();
+            // The other side is done: what comes is what it said last.
+            let _ = stream.read(&mut [0; 1]).await;
+            Some(own)
+        };
+        let (accepted, own) = tokio::join!(async { server.accept(ours, ()).await.is_ok() }, client);
+        Some((own?, accepted))
+    }
+
+    // RFC 8737 section 3
+    #[tokio::test]
+    async fn an_authority_sees_its_answer_and_nothing_else_does() {
+        let live = Arc::new(Certificates::default());
+        let ((first, own), (proof, answer)) = (made("a.example"), made("b.example"));
+        let facts = CertificateFacts::of(&own).unwrap();
+        live.replace(&[Served { key: first, facts }]);
+        live.replace_challenges(HashMap::from([("b.example".to_owned(), proof)]));
+        for (name, alpn, expected) in [
+            ("b.example", &[ACME][..], Some((&answer, false))),
+            ("B.example", &[ACME], Some((&answer, false))),
+            ("a.example", &[ACME], None),
+            ("c.example", &[ACME], None),
+            ("b.example", &[], Some((&own, true))),
+            ("b.example", &[b"h2"], Some((&own, true))),
+            ("b.example", &[ACME, b"http/1.1"], Some((&own, true))),
+            ("a.example", &[b"http/1.1", ACME], Some((&own, true))),
+        ] {
+            let seen = shown(&live, name, alpn).await;
+            assert_eq!(seen.as_ref().map(|(own, let_in)| (own, *let_in)), expected, "{name} {alpn:?}");
+        }
+    }
+}
