@@ -188,6 +188,7 @@ fn who_is_not_believed_waits_and_another_server_may_answer() {
     let there = Server::spawn(command(pebble.port));
     assert_eq!(pebble.orders(), 1);
     elsewhere.signal("HUP");
+    elsewhere.wait_for_log_without("ordering a certificate", "the order that failed is tried again now");
     wait_until_served(&elsewhere);
     wait_until_served(&there);
     assert_eq!((pebble.orders(), pebble.certificates()), (2, 1));
