@@ -11,10 +11,12 @@
 //! | authenticate a value of our own | [`MasterKey::derive`], [`SubKey::hmac`] |
 //! | sign an access token | [`SigningKey`], [`jwt::encode`] |
 //! | prove to another provider which client we are | [`ClientSecretKey`] |
+//! | know how long a certificate is good, and for which names | [`CertificateFacts`] |
 //! | sign a webhook | [`WebhookKey`] |
 //! | store and check a password | [`password`] |
 
 mod api_key;
+mod certificate;
 mod client_secret;
 mod digest;
 mod error;
@@ -29,6 +31,7 @@ mod seal;
 mod webhook;
 
 pub use api_key::ApiKeyText;
+pub use certificate::{CertificateFacts, InvalidCertificate};
 pub use client_secret::ClientSecretKey;
 pub use digest::Digest;
 pub use error::{SigningError, SigningKeyError};

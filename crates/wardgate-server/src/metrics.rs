@@ -17,6 +17,7 @@ use wardgate::Wardgate;
 use crate::door::Door;
 use crate::failure::Failure;
 use crate::serve;
+use crate::tls::Certificates;
 
 /// A scraper needs one; a second may be looking.
 const CONNECTIONS: usize = 16;
@@ -30,18 +31,20 @@ struct Metrics {
 }
 
 /// Serves them until the process ends, to whoever asks for an address, a name that no stranger can own or one of `hosts`;
-/// `door` is that of the API.
+/// `door` and `certificates` are those of the API.
 ///
 /// # Errors
 /// The listener is of no use.
 pub(crate) fn serve(
     gate: &Wardgate,
     door: &Door,
+    certificates: &Certificates,
     listener: TcpListener,
     hosts: Vec<String>,
 ) -> Result<(), Failure> {
     let mut registry = Registry::with_prefix("wardgate");
     door.register(&mut registry);
+    certificates.register(&mut registry);
     let metrics = Arc::new(Metrics { gate: gate.clone(), registry });
     let app = Router::new().route("/metrics", get(answer)).with_state(metrics);
     let app = app.layer(from_fn_with_state(Arc::<[String]>::from(hosts), admit));

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -26,7 +27,7 @@ use crate::door::Door;
 use crate::failure::Failure;
 use crate::metrics;
 use crate::telemetry;
-use crate::tls::Watch;
+use crate::tls::{Answered, Certificates, Ordered, Watch};
 use crate::wire;
 
 /// Files that are open besides connections: the database's, with its pool, and requests of our own.
@@ -154,7 +155,7 @@ fn warnings(config: &Config, mode: Mode) -> Vec<&'static str> {
         );
     }
     // In production without TLS here it ends at a proxy, so that every request comes from one.
-    if mode == Mode::Production && server.tls.is_none() && server.trusted_proxies.is_empty() {
+    if mode == Mode::Production && !config.ends_tls() && server.trusted_proxies.is_empty() {
         warnings.push(
             "server.trusted_proxies is empty: whoever comes through one proxy counts as one source in rate limits",
         );
@@ -168,8 +169,11 @@ impl Start {
         let production = self.mode == Mode::Production;
         // A service that is told to reload, where there is nothing to, must not end of it.
         let _reload = production.then(|| signal(SignalKind::hangup())).transpose()?;
-        let tls = self.config.server.tls.clone().map(|files| Watch::new(files, production)).transpose()?;
-        let scheme = if tls.is_some() { "https" } else { "http" };
+        let live = Arc::new(Certificates::default());
+        let watch = |places| Watch::new(places, Arc::clone(&live), production);
+        let watch = self.config.server.tls.clone().map(watch).transpose()?;
+        let ends_tls = self.config.ends_tls();
+        let scheme = if ends_tls { "https" } else { "http" };
         let origin = format!("{scheme}://{}", self.address);
         let issuer = self.config.server.issuer.clone().unwrap_or_else(|| origin.clone());
         let gate = wire::builder(&self.config, self.mode)?
@@ -193,11 +197,19 @@ impl Start {
         let _ = banner.print(&mut io::stdout().lock(), self.json);
         drop(banner);
         let server = &self.config.server;
-        let door = Door::new(server.max_connections, KEEP_ALIVE, tls.is_some());
+        let door = Door::new(server.max_connections, KEEP_ALIVE, ends_tls);
         if let Some((listener, _)) = self.metrics {
-            metrics::serve(&gate, &door, listener, self.config.metrics.hosts)?;
+            metrics::serve(&gate, &door, &live, listener, self.config.metrics.hosts)?;
         }
-        let entrance = Entrance { listener: self.listener, door, tls };
+        match watch {
+            Some(watch) => drop(tokio::spawn(watch.keep())),
+            None if ends_tls => {
+                let ordered = Ordered::new(gate.clone(), Arc::clone(&live)).await?;
+                tokio::spawn(ordered.keep());
+            }
+            None => {}
+        }
+        let entrance = Entrance { listener: self.listener, door, tls: ends_tls.then_some(live) };
         let stop = Stop { delay: server.shutdown_delay, grace: server.shutdown_grace.min(LONGEST_GRACE) };
         let app = self.telemetry.around(gate.clone().into_app());
         answer(&gate, app, entrance, stop, signals).await?;
@@ -222,7 +234,8 @@ async fn setup_link(gate: &Wardgate, mode: Mode, origin: &str) -> Result<Option<
 struct Entrance {
     listener: TcpListener,
     door: Door,
-    tls: Option<Watch>,
+    /// `None`: plain HTTP.
+    tls: Option<Arc<Certificates>>,
 }
 
 /// How a stop goes on.
@@ -247,18 +260,14 @@ async fn answer(
     let server = axum_server::from_tcp(entrance.listener)?.handle(handle);
     match entrance.tls {
         None => bounded(server.acceptor(entrance.door)).serve(app).await?,
-        Some(watch) => {
-            let secured = secured(watch.live(), entrance.door);
-            tokio::spawn(watch.keep());
-            bounded(server.acceptor(secured)).serve(app).await?;
-        }
+        Some(live) => bounded(server.acceptor(secured(live.config(), entrance.door))).serve(app).await?,
     }
     Ok(())
 }
 
 /// The door is the outer one: who is in the middle of a handshake has a place, and can lose it.
-fn secured(live: RustlsConfig, door: Door) -> RustlsAcceptor<Door> {
-    RustlsAcceptor::new(live).handshake_timeout(HANDSHAKE_TIMEOUT).acceptor(door)
+fn secured(live: RustlsConfig, door: Door) -> Answered<Door> {
+    Answered(RustlsAcceptor::new(live).handshake_timeout(HANDSHAKE_TIMEOUT).acceptor(door))
 }
 
 /// What one connection may take.
@@ -342,11 +351,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_does_not_agree_on_keys_is_shown_out() {
         let folder = tempfile::tempdir().unwrap();
-        let live = RustlsConfig::from_config(certificate(folder.path(), "a").load().unwrap());
+        let certificates = Arc::new(Certificates::default());
+        certificates.replace(&[certificate(folder.path(), "a").load().unwrap()]);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let server = axum_server::from_tcp(listener).unwrap();
-        let server = bounded(server.acceptor(secured(live, Door::new(8, KEEP_ALIVE, true))));
+        let server = bounded(server.acceptor(secured(certificates.config(), Door::new(8, KEEP_ALIVE, true))));
         tokio::spawn(server.serve(axum::Router::new().into_make_service()));
         let mut silent = TcpStream::connect(address).await.unwrap();
         let came = Instant::now();

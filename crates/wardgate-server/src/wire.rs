@@ -9,17 +9,18 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use wardgate::{
-    Algorithm, BrowserSessions, Builder, CorsOrigins, DatabaseUrl, DbOptions, DeniedPasswords, FileSink,
-    HashPoolSettings, LinkUrls, MasterKey, Network, Outbound, PasswordPolicy, RateLimits, RegistrationMode,
-    Scheme, SmtpMailer, SmtpSettings, SmtpTls, Stage, Wardgate, WebSettings, WebhookSink,
+    AcmeSettings, Algorithm, BrowserSessions, Builder, CorsOrigins, DatabaseUrl, DbOptions, DeniedPasswords,
+    FileSink, HashPoolSettings, LinkUrls, MasterKey, Network, Outbound, PasswordPolicy, RateLimits,
+    RegistrationMode, Scheme, SmtpMailer, SmtpSettings, SmtpTls, Stage, Wardgate, WebSettings, WebhookSink,
 };
 use zeroize::Zeroizing;
 
 use crate::cli::Common;
 use crate::config::{
-    self, Config, ConfigFile, Database, Flag, Mode, RateLimit, RawConfig, Registration, Signing, Tls,
+    self, Acme, Config, ConfigFile, Database, Flag, Mode, RateLimit, RawConfig, Registration, Signing, Tls,
 };
 use crate::failure::Failure;
+use crate::tls;
 
 /// All layers of the configuration as they are given, not judged yet.
 ///
@@ -109,6 +110,10 @@ pub(crate) fn builder(config: &Config, mode: Mode) -> Result<Builder, Failure> {
         Mode::Tool => builder,
         _ => config.providers.iter().cloned().fold(builder, Builder::provider),
     };
+    let builder = match &config.acme {
+        Some(acme) => builder.acme(certificates(acme)?),
+        None => builder,
+    };
     let builder = match &tokens.audience {
         Some(audience) => builder.audience(audience),
         None => builder,
@@ -133,6 +138,19 @@ fn sinks(mut builder: Builder, config: &Config) -> Result<Builder, Failure> {
         builder = builder.audit_sink(Arc::new(webhook));
     }
     Ok(builder)
+}
+
+fn certificates(acme: &Acme) -> Result<AcmeSettings, Failure> {
+    let outbound =
+        Outbound::for_authority(acme.internal_host.clone(), acme.roots.as_deref().map(str::as_bytes));
+    Ok(AcmeSettings {
+        directory: acme.directory.clone(),
+        names: acme.domains.clone(),
+        contact: acme.contact.clone(),
+        outbound: outbound.map_err(|error| Failure::Usage(format!("acme.directory: {error}")))?,
+        // Once more than a node's longest wait for its next look.
+        spread: tls::LOOK * 2,
+    })
 }
 
 fn sign_with(builder: Builder, signing: &Signing) -> Builder {
@@ -254,7 +272,7 @@ fn web(config: &Config, mode: Mode) -> WebSettings {
         docs: server.docs,
         cors: CorsOrigins { exact: server.cors.origins.clone(), any_loopback: server.cors.any_loopback },
         session_origins: config.session.allowed_origins.clone(),
-        tls: server.tls.is_some(),
+        tls: config.ends_tls(),
         trusted_proxies: networks(&server.trusted_proxies),
         tenant_header: server.tenant_header.clone(),
         loopback_hosts_only: mode == Mode::Dev,

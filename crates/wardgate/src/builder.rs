@@ -14,6 +14,8 @@ use crate::background;
 use crate::environment::Environment;
 use crate::features::api_keys::ApiKeys;
 use crate::features::audit::{Audit, AuditSettings, EventSink};
+#[cfg(feature = "acme")]
+use crate::features::certificates::{AcmeSettings, Certificates};
 use crate::features::federation::{Federation, FederationSettings, ProviderSettings, ProviderView};
 use crate::features::identities::Identities;
 use crate::features::instance::{self, InstanceError, KeyUse, LastingKeys, Moved, Stage};
@@ -103,6 +105,8 @@ pub struct Builder {
     providers: Vec<ProviderSettings>,
     custom_providers: Vec<(ProviderView, Arc<dyn UpstreamProvider>)>,
     internal_hosts: Vec<String>,
+    #[cfg(feature = "acme")]
+    acme: Option<AcmeSettings>,
     background: bool,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
@@ -144,6 +148,8 @@ impl Default for Builder {
             providers: Vec::new(),
             custom_providers: Vec::new(),
             internal_hosts: Vec::new(),
+            #[cfg(feature = "acme")]
+            acme: None,
             background: true,
             clock: Arc::new(SystemClock::new()),
             rng: Arc::new(SystemRng),
@@ -233,6 +239,15 @@ impl Builder {
     #[must_use]
     pub fn redis(mut self, url: impl Into<String>) -> Self {
         self.redis = Some(url.into());
+        self
+    }
+
+    /// Gets the certificate of the server's own TLS from an authority, for [`Wardgate::certificates`]: whoever serves calls
+    /// [`Certificates::tend`] and [`Certificates::look`] each second.
+    #[cfg(feature = "acme")]
+    #[must_use]
+    pub fn acme(mut self, settings: AcmeSettings) -> Self {
+        self.acme = Some(settings);
         self
     }
 
@@ -537,7 +552,12 @@ impl Builder {
             tls: self.web.tls,
             loopback_hosts_only: self.web.loopback_hosts_only,
         };
+        #[cfg(feature = "acme")]
+        let certificates =
+            self.acme.map(|settings| Certificates::new(Arc::clone(env), Arc::clone(master), settings));
         Ok(Wardgate(Arc::new(Inner {
+            #[cfg(feature = "acme")]
+            certificates,
             roles: Arc::clone(&roles),
             service_accounts: ServiceAccounts::new(Arc::clone(env), Arc::clone(&audit)),
             users: Users::new(Arc::clone(env), Arc::clone(&audit)),

@@ -10,6 +10,8 @@ use crate::authn::RequireRole;
 use crate::environment::Environment;
 use crate::features::api_keys::{self, ApiKeys};
 use crate::features::audit::{Actor, Audit};
+#[cfg(feature = "acme")]
+use crate::features::certificates::Certificates;
 use crate::features::federation::Federation;
 use crate::features::identities::Identities;
 use crate::features::instance;
@@ -54,6 +56,8 @@ pub struct Wardgate(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) env: Arc<Environment>,
     pub(crate) pool: Arc<HashPool>,
+    #[cfg(feature = "acme")]
+    pub(crate) certificates: Option<Certificates>,
     pub(crate) audit: Arc<Audit>,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) limits: Arc<Limits>,
@@ -176,6 +180,12 @@ impl Wardgate {
     /// The audit log.
     pub fn audit(&self) -> &Audit {
         &self.0.audit
+    }
+
+    /// The certificate of the server's own TLS, if it comes from an [authority](crate::Builder::acme).
+    #[cfg(feature = "acme")]
+    pub fn certificates(&self) -> Option<&Certificates> {
+        self.0.certificates.as_ref()
     }
 
     /// Signing keys.

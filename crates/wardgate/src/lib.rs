@@ -63,6 +63,10 @@ pub use features::audit::{
     Action, Actor, Audit, AuditCheck, AuditEvent, AuditExport, AuditFilter, BrokenRecord, ChainFault,
     Delivery, EventSink, FileSink, Outcome, SinkError,
 };
+#[cfg(feature = "acme")]
+pub use features::certificates::{
+    AcmeSettings, Certificates, Challenge, ChallengeCertificate, Look, ServedCertificate, Tended,
+};
 pub use features::federation::{
     ClientSecret, Federation, Preset, ProviderChange, ProviderSettings, ProviderView, StoredProvider,
     UnknownPreset,
@@ -115,7 +119,7 @@ pub use kernel::principal::{Principal, Subject, Via};
 pub use kernel::source::Source;
 pub use kernel::tenant::{Branding, CurrentTenant, MailUrls, OwnLimits};
 pub use kernel::time::{InvalidTimestamp, Timestamp};
-#[cfg(any(feature = "webhook", feature = "federation"))]
+#[cfg(any(feature = "acme", feature = "federation", feature = "webhook"))]
 pub use ports::{Answer, Outbound, OutboundError, Resolved, Resolver};
 pub use ports::{BoxFuture, DevInbox, Mail, MailError, Mailer, RecordingMailer};
 pub use ports::{Clock, ManualClock, Rng, SeededRng, SystemClock, SystemRng};
@@ -125,7 +129,7 @@ pub use ports::{SmtpMailer, SmtpSettings, SmtpTls};
 pub use upkeep::{Restored, UpkeepError};
 pub use wardgate_crypto::MasterKey;
 pub use wardgate_crypto::password::{Password, Scheme};
-pub use wardgate_crypto::{InvalidWebhookKey, WebhookKey};
+pub use wardgate_crypto::{CertificateFacts, InvalidCertificate, InvalidWebhookKey, WebhookKey};
 pub use wardgate_store::{DatabaseUrl, DbOptions, Durability, Replace, StoreError, TableRows};
 pub use wardgate_verify::Algorithm;
 pub use web::problem::{PROBLEMS, ProblemRow};

@@ -63,10 +63,11 @@ fn tell(common: &Common, out: &mut impl io::Write, resealed: &Resealed) -> io::R
     if common.json {
         return output::json(out, resealed);
     }
-    let Resealed { master_key, signing_keys, client_secrets, mails } = resealed;
+    let Resealed { master_key, signing_keys, client_secrets, mails, certificates } = resealed;
     writeln!(
         out,
-        "sealed anew under master key {master_key}: {signing_keys} signing keys, {client_secrets} client secrets, {mails} mails"
+        "sealed anew under master key {master_key}: {signing_keys} signing keys, {client_secrets} client secrets, {mails} \
+         mails, {certificates} accounts and keys of certificates"
     )?;
     writeln!(
         out,

@@ -4,8 +4,10 @@
 //! shows all of them. The embedded file says which settings exist (`shape`), one table a section says what they
 //! may be (`limit`), and the schema and the documentation are made from the two (`describe`).
 
+mod acme;
 mod address;
 mod audit;
+mod certificates;
 mod check;
 mod database;
 mod describe;
@@ -36,6 +38,7 @@ mod tokens;
 use check::Checker;
 use wardgate::ProviderSettings;
 
+pub(crate) use acme::Acme;
 pub(crate) use address::Network;
 pub(crate) use audit::{Audit, Webhook};
 pub(crate) use database::{Database, DatabaseUrl, has_password};
@@ -75,6 +78,8 @@ pub(crate) enum Mode {
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) server: Server,
+    /// `None`: the certificate, if there is one, comes from files.
+    pub(crate) acme: Option<Acme>,
     pub(crate) database: Database,
     pub(crate) tokens: Tokens,
     pub(crate) session: Session,
@@ -110,6 +115,7 @@ impl Config {
     /// Checks every section before the first `?`, so that a fault in one hides none in another.
     fn sections(checker: &mut Checker<'_>) -> Option<Self> {
         let server = server::check(checker);
+        let acme = acme::check(checker, server.as_ref());
         let database = database::check(checker);
         server::check_nodes(checker, server.as_ref(), database.as_ref());
         let tokens = tokens::check(checker);
@@ -128,6 +134,7 @@ impl Config {
         let telemetry = telemetry::check(checker, server.as_ref());
         Some(Self {
             server: server?,
+            acme,
             database: database?,
             tokens: tokens?,
             session: session?,
@@ -142,6 +149,11 @@ impl Config {
             metrics,
             telemetry: telemetry?,
         })
+    }
+
+    /// Whether the server ends TLS itself.
+    pub(crate) fn ends_tls(&self) -> bool {
+        self.server.tls.is_some() || self.acme.is_some()
     }
 
     fn for_tool(mut raw: RawConfig) -> Result<Self, Vec<Fault>> {

@@ -7,12 +7,14 @@ use axum::http::HeaderName;
 use serde::Deserialize;
 
 use super::Mode;
+use super::acme;
 use super::address::{self, Network, Origin};
+use super::certificates::{self, Given};
 use super::check::Checker;
 use super::database::{Database, DatabaseUrl};
 use super::limit::Limit;
 use super::secret::{self, MASTER_KEY_BYTES, Secret};
-use crate::tls::{CertificateFault, CertificateFiles};
+use crate::tls::CertificatePlaces;
 
 pub(crate) const LIMITS: &[(&str, Limit)] = &[
     ("server.nodes", Limit::Integer(1, 1000)),
@@ -25,8 +27,6 @@ const LISTEN: &str = "server.listen";
 const ISSUER: &str = "server.issuer";
 const TENANT_HEADER: &str = "server.tenant_header";
 const NODES: &str = "server.nodes";
-const TLS_CERT: &str = "server.tls_cert_file";
-const TLS_KEY: &str = "server.tls_key_file";
 const MASTER_KEY: &str = "server.master_key";
 const PREVIOUS_MASTER_KEYS: &str = "server.previous_master_key_files";
 
@@ -37,6 +37,7 @@ struct RawServer {
     issuer: Option<String>,
     tls_cert_file: Option<String>,
     tls_key_file: Option<String>,
+    tls_folder: Option<String>,
     behind_proxy: bool,
     trusted_proxies: Vec<String>,
     tenant_header: Option<String>,
@@ -57,8 +58,8 @@ pub(crate) struct Server {
     pub(crate) listen: SocketAddr,
     /// `None` only outside production: under `--dev` it is then `http://` and the address really listened on.
     pub(crate) issuer: Option<String>,
-    /// `None`: plain HTTP.
-    pub(crate) tls: Option<CertificateFiles>,
+    /// The certificates, if they come from files.
+    pub(crate) tls: Option<CertificatePlaces>,
     pub(crate) trusted_proxies: Vec<Network>,
     /// In which a trusted proxy names the tenant.
     pub(crate) tenant_header: Option<HeaderName>,
@@ -92,9 +93,10 @@ pub(crate) struct Cors {
 pub(super) fn check(checker: &mut Checker<'_>) -> Option<Server> {
     let raw: RawServer = checker.section("server");
     let dev = checker.mode == Mode::Dev;
-    let has_tls = raw.tls_cert_file.is_some() || raw.tls_key_file.is_some();
+    let has_tls = certificates::are_given(checker) || checker.is_given(acme::DOMAINS);
     let listen = listen(checker, &raw.listen, raw.behind_proxy || has_tls);
-    let tls = tls(checker, raw.tls_cert_file.as_deref(), raw.tls_key_file.as_deref());
+    let given = Given { chain: raw.tls_cert_file, key: raw.tls_key_file, folder: raw.tls_folder };
+    let tls = certificates::check(checker, given);
     let issuer = issuer(checker, raw.issuer.as_deref());
     let master_key = master_key(checker, raw.master_key.as_ref());
     let previous = raw.previous_master_key_files.iter();
@@ -183,8 +185,8 @@ fn listen(checker: &mut Checker<'_>, text: &str, ends_tls: bool) -> Option<Socke
         Mode::Production if !loopback && !ends_tls => checker.fault(
             LISTEN,
             "would serve plain HTTP to the network",
-            "tls_cert_file and tls_key_file, or \"127.0.0.1:8080\" behind a TLS proxy on this machine, or \
-             behind_proxy = true if one elsewhere ends TLS",
+            "tls_cert_file and tls_key_file, or tls_folder, or domains in section [acme], or \"127.0.0.1:8080\" behind a TLS \
+             proxy on this machine, or behind_proxy = true if one elsewhere ends TLS",
         ),
         _ => {}
     }
@@ -192,45 +194,6 @@ fn listen(checker: &mut Checker<'_>, text: &str, ends_tls: bool) -> Option<Socke
 }
 
 /// The two files of a certificate, read once to see that they are of use.
-fn tls(checker: &mut Checker<'_>, chain: Option<&str>, key: Option<&str>) -> Option<CertificateFiles> {
-    let (chain, key) = match (chain, key) {
-        (Some(chain), Some(key)) => (checker.path(TLS_CERT, chain), checker.path(TLS_KEY, key)),
-        (Some(_), None) => {
-            checker.missing(TLS_KEY, "is needed: it is the key of the certificate in tls_cert_file");
-            return None;
-        }
-        (None, Some(_)) => {
-            checker.missing(TLS_CERT, "is needed: it is the certificate of the key in tls_key_file");
-            return None;
-        }
-        (None, None) => return None,
-    };
-    let files = CertificateFiles { chain, key };
-    // A command speaks no TLS, and its user need not be able to read the key.
-    if checker.mode == Mode::Tool {
-        return None;
-    }
-    checker.private_file(TLS_KEY, &files.key);
-    match files.load() {
-        Ok(_) => {}
-        Err(CertificateFault::Chain(problem)) => {
-            checker.fault(
-                TLS_CERT,
-                problem,
-                "a PEM file: this server's certificate, then those that lead to a root",
-            );
-        }
-        Err(CertificateFault::Key(problem)) => {
-            checker.fault(
-                TLS_KEY,
-                problem,
-                "a PEM file: the private key of the certificate in tls_cert_file",
-            );
-        }
-    }
-    Some(files)
-}
-
 fn issuer(checker: &mut Checker<'_>, text: Option<&str>) -> Option<String> {
     let Some(text) = text else {
         if checker.mode == Mode::Production {

@@ -343,6 +343,62 @@ fn a_public_address_may_have_tls_of_its_own() {
     assert!(tool.server.tls.is_none());
 }
 
+#[test]
+fn a_certificate_is_ordered_only_with_all_that_it_takes() {
+    let listen = ("WARDGATE_SERVER__LISTEN", "0.0.0.0:443");
+    let domains = ("WARDGATE_ACME__DOMAINS", "auth.example.com,tenant.example.com");
+    let terms = ("WARDGATE_ACME__ACCEPT_TERMS", "true");
+    let config = production(&[listen, domains, terms]).unwrap();
+    assert!(config.ends_tls());
+    let acme = config.acme.unwrap();
+    assert_eq!(acme.domains, ["auth.example.com", "tenant.example.com"]);
+    assert_eq!(acme.directory, "https://acme-v02.api.letsencrypt.org/directory");
+    assert_eq!((acme.contact, acme.roots, acme.internal_host), (None, None, None));
+    assert!(production(&[]).unwrap().acme.is_none());
+
+    let with = |name, value| keys(production(&[listen, domains, terms, (name, value)]));
+    assert_eq!(keys(production(&[listen, domains])), ["acme.accept_terms"]);
+    assert_eq!(keys(production(&[terms])), ["acme.domains"], "for which names?");
+    for name in [
+        "*.example.com",
+        "192.0.2.1",
+        "[2001:db8::1]",
+        "auth example",
+        "https://auth.example.com",
+        "UP.example.com",
+    ] {
+        assert_eq!(with("WARDGATE_ACME__DOMAINS", name), ["acme.domains"], "{name}");
+    }
+    assert_eq!(with("WARDGATE_ACME__DOMAINS", "a.example.com,a.example.com"), ["acme.domains"]);
+    assert_eq!(with("WARDGATE_ACME__CONTACT", "mailto:ops"), ["acme.contact"]);
+    for directory in
+        ["http://ca.example.com/dir", "https://10.0.0.1/dir", "ca.example.com", "https://localhost/dir"]
+    {
+        assert_eq!(with("WARDGATE_ACME__DIRECTORY", directory), ["acme.directory"], "{directory}");
+    }
+    assert_eq!(with("WARDGATE_ACME__ROOT_FILE", "/nonexistent"), ["acme.root_file"]);
+    let folder = tempfile::tempdir().unwrap();
+    let files = certificate(folder.path(), "a");
+    assert_eq!(with("WARDGATE_ACME__ROOT_FILE", files.key.to_str().unwrap()), ["acme.root_file"]);
+    assert_eq!(with("WARDGATE_ACME__ROOT_FILE", files.chain.to_str().unwrap()), [""; 0]);
+    for name in
+        ["WARDGATE_SERVER__TLS_CERT_FILE", "WARDGATE_SERVER__TLS_KEY_FILE", "WARDGATE_SERVER__TLS_FOLDER"]
+    {
+        assert!(with(name, "/nonexistent").contains(&"acme.domains".to_owned()), "one of the two: {name}");
+    }
+    // An authority inside is called where that is said, and nothing else inside is.
+    let inside = [
+        listen,
+        domains,
+        terms,
+        ("WARDGATE_ACME__DIRECTORY", "https://ca.internal/dir"),
+        ("WARDGATE_SERVER__INTERNAL_HOSTS", "ca.internal,db.internal"),
+    ];
+    assert_eq!(production(&inside).unwrap().acme.unwrap().internal_host.as_deref(), Some("ca.internal"));
+    let tool = Config::check(&from_environment(&[COMPLETE, &[domains][..]].concat()), Mode::Tool).unwrap();
+    assert!(tool.acme.is_none(), "a command speaks no TLS");
+}
+
 // S-138
 #[test]
 fn metrics_are_off_and_shown_to_others_only_where_that_is_said() {

@@ -7,6 +7,7 @@
     reason = "tests may fail loudly, and have no public face"
 )]
 
+mod acme;
 mod audit;
 mod backup;
 mod canary;

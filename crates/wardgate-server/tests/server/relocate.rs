@@ -12,7 +12,7 @@ use crate::backup::{ENVIRONMENT, json_of, start, stop};
 use crate::support::{PASSWORD, Server, development, run, stderr, stdout, wardgate};
 
 /// An empty database, if there is a server to make one on.
-fn empty() -> Option<Scratch> {
+pub(crate) fn empty() -> Option<Scratch> {
     let base = std::env::var(POSTGRES_VARIABLE).ok()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     Some(runtime.block_on(Scratch::postgres(&base, &[])).unwrap())

@@ -118,6 +118,18 @@ impl Server {
         self.log.iter().find(|line| line.contains(text)).expect("the log says it");
     }
 
+    /// As [`Self::wait_for_log`], where the line `never` must not come before it.
+    pub fn wait_for_log_without(&self, never: &str, text: &str) {
+        let seen = self.log.iter().inspect(|line| assert!(!line.contains(never), "{line}"));
+        seen.into_iter().find(|line| line.contains(text)).expect("the log says it");
+    }
+
+    /// What the listener for metrics says.
+    pub fn metrics(&self) -> String {
+        let url = self.banner.iter().find_map(|line| line.strip_prefix("metrics: ")).expect("it has one");
+        agent().get(url).call().unwrap().body_mut().read_to_string().unwrap()
+    }
+
     /// Waits for the end and returns the exit code.
     pub fn wait(&mut self) -> Option<i32> {
         self.process.wait().unwrap().code()

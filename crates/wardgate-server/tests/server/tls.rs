@@ -15,10 +15,10 @@ use tempfile::TempDir;
 
 use crate::support::{KEY, Server, production_at, stderr};
 
-const BOTH: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
+pub(crate) const BOTH: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 
-type Stream = StreamOwned<ClientConnection, TcpStream>;
+pub(crate) type Stream = StreamOwned<ClientConnection, TcpStream>;
 
 /// The files that the server is told of; what is in them changes.
 struct Files {
@@ -38,29 +38,35 @@ impl Files {
 
     /// Puts another certificate in place of the one that is there.
     fn renew(&self) {
-        let mut openssl = Command::new("openssl");
-        openssl.args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "7",
-        ]);
-        openssl.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]);
-        openssl.args(["-addext", "basicConstraints=critical,CA:false"]);
-        openssl.arg("-out").arg(self.path("new.pem")).arg("-keyout").arg(self.path("new.key"));
-        let made = openssl.output().unwrap();
-        assert!(made.status.success(), "{made:?}");
-        fs::rename(self.path("new.pem"), self.path("chain.pem")).unwrap();
-        fs::rename(self.path("new.key"), self.path("key.pem")).unwrap();
+        self.put(self.folder.path(), &["chain.pem", "key.pem"], &["localhost"]);
+    }
+
+    /// Puts a certificate for these names where a folder of many is looked for.
+    fn add(&self, folder: &str, names: &[&str]) -> CertificateDer<'static> {
+        let folder = self.path("many").join(folder);
+        fs::create_dir_all(&folder).unwrap();
+        self.put(&folder, &["fullchain.pem", "privkey.pem"], names);
+        CertificateDer::from_pem_file(folder.join("fullchain.pem")).unwrap()
+    }
+
+    fn put(&self, folder: &Path, files: &[&str; 2], names: &[&str]) {
+        let (certificate, key) = self_signed(names);
+        fs::write(self.path("new.pem"), certificate).unwrap();
+        fs::write(self.path("new.key"), key).unwrap();
+        fs::set_permissions(self.path("new.key"), Permissions::from_mode(0o600)).unwrap();
+        fs::rename(self.path("new.pem"), folder.join(files[0])).unwrap();
+        fs::rename(self.path("new.key"), folder.join(files[1])).unwrap();
     }
 
     fn certificate(&self) -> CertificateDer<'static> {
         CertificateDer::from_pem_file(self.path("chain.pem")).unwrap()
+    }
+
+    /// A server that is told of the folder of many too.
+    fn command_of_many(&self) -> Command {
+        let mut command = self.command("127.0.0.1:0");
+        command.env("WARDGATE_SERVER__TLS_FOLDER", self.path("many"));
+        command
     }
 
     fn command(&self, listen: &str) -> Command {
@@ -75,14 +81,31 @@ impl Files {
     }
 }
 
+/// A certificate that nobody else vouches for, and its key, in PEM.
+pub(crate) fn self_signed(names: &[&str]) -> (String, String) {
+    let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+    let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(names).unwrap();
+    (cert.pem(), signing_key.serialize_pem())
+}
+
 fn open(server: &Server) -> TcpStream {
     let address = server.base.strip_prefix("https://").expect("it says that it speaks TLS");
     TcpStream::connect(address.replace("0.0.0.0", "127.0.0.1")).unwrap()
 }
 
-/// A connection that trusts `certificate` alone.
 fn connect(
     server: &Server,
+    certificate: &CertificateDer<'static>,
+    versions: &[&'static SupportedProtocolVersion],
+    alpn: &[&str],
+) -> std::io::Result<Stream> {
+    connect_to(server, "localhost", certificate, versions, alpn)
+}
+
+/// A connection to `name` that trusts `certificate` alone.
+pub(crate) fn connect_to(
+    server: &Server,
+    name: &str,
     certificate: &CertificateDer<'static>,
     versions: &[&'static SupportedProtocolVersion],
     alpn: &[&str],
@@ -93,7 +116,7 @@ fn connect(
     let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
     let mut config = config.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    let name = ServerName::try_from("localhost").unwrap();
+    let name = ServerName::try_from(name.to_owned()).unwrap();
     let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
     let mut socket = open(server);
     while connection.is_handshaking() {
@@ -102,7 +125,7 @@ fn connect(
     Ok(StreamOwned::new(connection, socket))
 }
 
-fn health(stream: &mut Stream) -> String {
+pub(crate) fn health(stream: &mut Stream) -> String {
     stream.write_all(HEALTH.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -166,7 +189,7 @@ fn a_new_certificate_is_taken_while_it_runs_and_a_broken_one_is_not() {
     let (first, good) = (files.certificate(), fs::read(files.path("key.pem")).unwrap());
     let mut old = connect(&server, &first, BOTH, &[]).unwrap();
     files.renew();
-    server.wait_for_log("the certificate was read again");
+    server.wait_for_log("the certificates were read again");
     health(&mut connect(&server, &files.certificate(), BOTH, &[]).unwrap());
     connect(&server, &first, BOTH, &[]).unwrap_err();
     // Who was connected before stays so.
@@ -184,8 +207,89 @@ fn a_new_certificate_is_taken_while_it_runs_and_a_broken_one_is_not() {
     server.wait_for_log("everybody on this machine");
     fs::set_permissions(files.path("key.pem"), Permissions::from_mode(0o600)).unwrap();
     server.signal("HUP");
-    server.wait_for_log("the certificate was read again");
+    server.wait_for_log("the certificates were read again");
     health(&mut connect(&server, &second, BOTH, &[]).unwrap());
+}
+
+/// What is shown to whoever asks for this name; for none, who asks for an address.
+fn shown(server: &Server, name: Option<&str>) -> CertificateDer<'static> {
+    let address = server.base.strip_prefix("https://").unwrap();
+    let mut openssl = Command::new("openssl");
+    openssl.args(["s_client", "-connect", address]);
+    match name {
+        Some(name) => openssl.args(["-servername", name]),
+        None => openssl.arg("-noservername"),
+    };
+    let asked = openssl.stdin(std::process::Stdio::null()).output().unwrap();
+    CertificateDer::from_pem_slice(&asked.stdout).unwrap()
+}
+
+#[test]
+fn each_name_gets_its_own_certificate_and_others_come_and_go() {
+    let files = Files::new();
+    let wide = files.add("a", &["*.example.com"]);
+    let own = files.add("b", &["shop.example.com", "shop.example.org"]);
+    // What certbot lays beside them is no certificate.
+    fs::write(files.path("many").join("README"), "read me").unwrap();
+    fs::create_dir(files.path("many").join("none")).unwrap();
+    let server = Server::spawn(files.command_of_many());
+    health(&mut connect_to(&server, "shop.example.org", &own, BOTH, &[]).unwrap());
+    for (name, expected) in [
+        (Some("shop.example.com"), &own),
+        (Some("SHOP.example.org"), &own),
+        (Some("other.example.com"), &wide),
+        (Some("a.b.example.com"), &files.certificate()),
+        (Some("example.com"), &files.certificate()),
+        (Some("stranger.example"), &files.certificate()),
+        (Some("localhost"), &files.certificate()),
+        (None, &files.certificate()),
+    ] {
+        assert_eq!(shown(&server, name), *expected, "{name:?}");
+    }
+
+    let late = files.add("late", &["late.example.net"]);
+    server.wait_for_log("the certificates were read again");
+    // Its key came after it: until then there was half a one.
+    while shown(&server, Some("late.example.net")) != late {
+        server.wait_for_log("the certificates were read again");
+    }
+    fs::remove_dir_all(files.path("many").join("a")).unwrap();
+    server.wait_for_log("the certificates were read again");
+    assert_eq!(shown(&server, Some("other.example.com")), files.certificate());
+    assert_eq!(shown(&server, Some("shop.example.com")), own);
+    // One that is broken is not served, and takes no other with it.
+    fs::create_dir(files.path("many").join("half")).unwrap();
+    fs::write(files.path("many").join("half/privkey.pem"), "none").unwrap();
+    server.wait_for_log("there is none yet");
+    fs::rename(files.path("many"), files.path("gone")).unwrap();
+    server.wait_for_log("what was served stays");
+    for (name, expected) in [("shop.example.com", own), ("late.example.net", late)] {
+        assert_eq!(shown(&server, Some(name)), expected);
+    }
+}
+
+#[test]
+fn a_folder_without_a_whole_certificate_is_refused_at_the_start() {
+    let files = Files::new();
+    let refused = || {
+        let mut command = files.command_of_many();
+        command.env_remove("WARDGATE_SERVER__TLS_CERT_FILE").env_remove("WARDGATE_SERVER__TLS_KEY_FILE");
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let text = stderr(&output);
+        assert!(text.contains("server.tls_folder"), "{text}");
+        text
+    };
+    assert!(refused().contains("the folder cannot be read"));
+    fs::create_dir_all(files.path("many").join("a")).unwrap();
+    assert!(refused().contains("no folder in it with fullchain.pem and privkey.pem"));
+    files.add("a", &["localhost"]);
+    let key = files.path("many").join("a/privkey.pem");
+    fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
+    assert!(refused().contains("chmod 600"));
+    fs::remove_file(&key).unwrap();
+    let text = refused();
+    assert!(text.contains(key.to_str().unwrap()) && text.contains("cannot be read"), "{text}");
 }
 
 #[test]
@@ -193,12 +297,14 @@ fn a_handshake_that_does_not_come_makes_room() {
     let files = Files::new();
     let mut command = files.command("127.0.0.1:0");
     let server = Server::spawn({
-        command.env("WARDGATE_SERVER__MAX_CONNECTIONS", "1");
+        command.env("WARDGATE_SERVER__MAX_CONNECTIONS", "1").env("WARDGATE_METRICS__LISTEN", "127.0.0.1:0");
         command
     });
     let mut silent = open(&server);
     // The first bytes of a hello that is never finished.
     silent.write_all(&[0x16, 0x03, 0x01, 0x02, 0x00, 0x01]).unwrap();
+    // Only who was let in before can be in another's way.
+    while !server.metrics().contains("wardgate_connections_accepted_total 1\n") {}
     health(&mut connect(&server, &files.certificate(), BOTH, &[]).unwrap());
     let mut rest = Vec::new();
     assert!(silent.read_to_end(&mut rest).is_err() || rest.is_empty(), "{rest:?}");

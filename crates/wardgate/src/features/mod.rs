@@ -5,6 +5,9 @@
 
 pub(crate) mod instance;
 
+#[cfg(feature = "acme")]
+pub(crate) mod certificates;
+
 pub(crate) mod audit;
 
 pub(crate) mod limits;

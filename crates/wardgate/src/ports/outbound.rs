@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, RequestBuilder, Url, redirect};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, Url, redirect};
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
@@ -21,6 +21,10 @@ use crate::kernel::network::Network;
 
 /// From resolving the name to the last byte of the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The same for a certificate authority, which the operator chose.
+#[cfg(feature = "acme")]
+const AUTHORITY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// No answer that we ask for is longer.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -100,10 +104,41 @@ impl Outbound {
         allowed: impl IntoIterator<Item = String>,
         resolver: impl Resolver,
     ) -> Result<Self, OutboundError> {
+        Self::build(allowed, resolver, |client| client.timeout(PATIENCE))
+    }
+
+    /// As [`new`](Self::new), for a certificate authority: it gets half a minute, since what it signs it writes down
+    /// first, and where `roots` (PEM) are given its own certificate is checked by those alone.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); `roots` are no certificates.
+    #[cfg(feature = "acme")]
+    pub fn for_authority(
+        allowed: impl IntoIterator<Item = String>,
+        roots: Option<&[u8]>,
+    ) -> Result<Self, OutboundError> {
+        let roots = roots.map(reqwest::Certificate::from_pem_bundle).transpose();
+        let roots = roots.map_err(|error| failed(&error))?;
+        if roots.as_ref().is_some_and(Vec::is_empty) {
+            return Err(OutboundError::Failed("there is no certificate in PEM".to_owned()));
+        }
+        Self::build(allowed, SystemResolver, |client| {
+            let client = client.timeout(AUTHORITY_PATIENCE);
+            match roots {
+                Some(roots) => client.tls_certs_only(roots),
+                None => client,
+            }
+        })
+    }
+
+    fn build(
+        allowed: impl IntoIterator<Item = String>,
+        resolver: impl Resolver,
+        settings: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    ) -> Result<Self, OutboundError> {
         let allowed: Arc<[String]> = allowed.into_iter().map(|host| host.to_ascii_lowercase()).collect();
         let guard = Guard { resolver: Arc::new(resolver), allowed: Arc::clone(&allowed) };
-        let client = Client::builder()
-            .timeout(PATIENCE)
+        let client = settings(Client::builder())
             // Else whoever answers chooses where we go next.
             .redirect(redirect::Policy::none())
             // A proxy would resolve the name again, where nobody looks at what it finds.
@@ -150,7 +185,12 @@ impl Outbound {
         headers: &[(&str, String)],
         body: Vec<u8>,
     ) -> Result<Answer, OutboundError> {
-        traced("POST", send(self.client.post(admit(url, &self.allowed)?).body(body), headers)).await
+        traced(
+            "POST",
+            |answer| answer.status,
+            send(self.client.post(admit(url, &self.allowed)?).body(body), headers),
+        )
+        .await
     }
 
     /// Asks for what lies at an address.
@@ -158,15 +198,36 @@ impl Outbound {
     /// # Errors
     /// As [`post`](Self::post).
     pub async fn get(&self, url: &str, headers: &[(&str, String)]) -> Result<Answer, OutboundError> {
-        traced("GET", send(self.client.get(admit(url, &self.allowed)?), headers)).await
+        traced("GET", |answer| answer.status, send(self.client.get(admit(url, &self.allowed)?), headers))
+            .await
+    }
+
+    /// Sends any request, and gives the answer with its headers.
+    #[cfg(feature = "acme")]
+    pub(super) async fn exchange(
+        &self,
+        method: reqwest::Method,
+        url: &str,
+        headers: reqwest::header::HeaderMap,
+        body: impl Into<reqwest::Body>,
+    ) -> Result<(reqwest::StatusCode, reqwest::header::HeaderMap, Vec<u8>), OutboundError> {
+        let address = admit(url, &self.allowed)?;
+        let request = self.client.request(method.clone(), address).headers(headers).body(body);
+        let sent = async {
+            let mut response = request.send().await.map_err(|error| failed(&error))?;
+            let headers = std::mem::take(response.headers_mut());
+            Ok((response.status(), headers, read(response).await?))
+        };
+        traced(method.as_str(), |(status, ..)| status.as_u16(), sent).await
     }
 }
 
 /// A span around a request of our own, without its address: that is somebody's word, and may hold a secret (S-156).
-async fn traced(
-    method: &'static str,
-    sent: impl Future<Output = Result<Answer, OutboundError>>,
-) -> Result<Answer, OutboundError> {
+async fn traced<T>(
+    method: &str,
+    status: impl Fn(&T) -> u16,
+    sent: impl Future<Output = Result<T, OutboundError>>,
+) -> Result<T, OutboundError> {
     let span = tracing::trace_span!(
         "call",
         otel.kind = "client",
@@ -177,7 +238,7 @@ async fn traced(
     );
     let answer = sent.instrument(span.clone()).await;
     match &answer {
-        Ok(Answer { status, .. }) => span.record("http.response.status_code", i64::from(*status)),
+        Ok(answer) => span.record("http.response.status_code", i64::from(status(answer))),
         Err(_) => span.record("otel.status_code", "ERROR"),
     };
     answer
@@ -187,8 +248,12 @@ async fn send(mut request: RequestBuilder, headers: &[(&str, String)]) -> Result
     for (name, value) in headers {
         request = request.header(*name, value);
     }
-    let mut response = request.send().await.map_err(|error| failed(&error))?;
-    let (status, mut body) = (response.status().as_u16(), Vec::new());
+    let response = request.send().await.map_err(|error| failed(&error))?;
+    Ok(Answer { status: response.status().as_u16(), body: read(response).await? })
+}
+
+async fn read(mut response: Response) -> Result<Vec<u8>, OutboundError> {
+    let mut body = Vec::new();
     // Whatever Content-Length says.
     while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
         if body.len() + chunk.len() > MAX_BYTES {
@@ -196,7 +261,7 @@ async fn send(mut request: RequestBuilder, headers: &[(&str, String)]) -> Result
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status, body })
+    Ok(body)
 }
 
 /// A host that is an address is never resolved, so it is looked at here. Parsing as browsers do (WHATWG URL) has

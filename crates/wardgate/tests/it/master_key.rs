@@ -22,6 +22,13 @@ const LASTING: GlobalSql = global_sql!("SELECT sealed FROM lasting_keys");
 const SIGNING: Sql = sql!("SELECT tenant_id, sealed_secret FROM signing_keys WHERE tenant_id = $1");
 const SECRETS: Sql = sql!("SELECT tenant_id, sealed_secret FROM upstream_providers WHERE tenant_id = $1");
 const MAILS: Sql = sql!("SELECT tenant_id, sealed FROM outbox WHERE tenant_id = $1");
+const INSERT_ACCOUNT: GlobalSql =
+    global_sql!("INSERT INTO acme_accounts (directory, sealed) VALUES ($1, $2)");
+const INSERT_CERTIFICATE: GlobalSql = global_sql!(
+    "INSERT INTO acme_certificates (directory, names, sealed_key, attempts, due_at) VALUES ($1, $2, $3, 0, 0)"
+);
+const ACCOUNT: GlobalSql = global_sql!("SELECT sealed FROM acme_accounts WHERE directory = $1");
+const CERTIFICATE: GlobalSql = global_sql!("SELECT sealed_key FROM acme_certificates WHERE directory = $1");
 const REPLACE_KEY: Sql = sql!("UPDATE signing_keys SET kid = $2, sealed_secret = $3 WHERE tenant_id = $1");
 const SPOIL_KEY: Sql = sql!("UPDATE signing_keys SET sealed_secret = $3 WHERE tenant_id = $1 AND kid = $2");
 
@@ -137,6 +144,43 @@ async fn a_change_of_the_master_key_loses_nothing() {
     assert_eq!(record.target.as_deref(), Some(id(2).as_str()));
     let refused = refused(&t, 1, &[]).await;
     assert!(refused.contains(&id(2)) && refused.contains("rotate-master"), "{refused}");
+}
+
+// What lies there was sealed as it is here: with other words nobody would open it after an upgrade.
+#[tokio::test]
+async fn accounts_at_authorities_and_keys_of_certificates_are_sealed_anew() {
+    if !cfg!(feature = "acme") {
+        return;
+    }
+    let t = TestGate::new().await;
+    let directory = "https://ca.example.com/directory";
+    let sealed =
+        |purpose, context: &str| key(1).seal(purpose, context.as_bytes(), b"secret", &SeededRng::new(9));
+    let rows = (
+        sealed("wardgate acme account", directory),
+        sealed("wardgate acme certificate", "https://ca.example.com/directory a.example.com b.example.com"),
+    );
+    let put = t.gate.database().write_global(rows, move |tx, (account, certificate)| {
+        Box::pin(async move {
+            tx.exec(INSERT_ACCOUNT, &params![directory, *account]).await?;
+            tx.exec(INSERT_CERTIFICATE, &params![directory, "a.example.com b.example.com", *certificate])
+                .await
+        })
+    });
+    put.await.unwrap_or_else(|error: StoreError| panic!("{error}"));
+    let tool = t.beside(given(2, &[1])).await;
+    assert_eq!(rotate(&tool.gate).await.certificates, 2);
+    for (statement, purpose, context) in [
+        (ACCOUNT, "wardgate acme account", directory.to_owned()),
+        (CERTIFICATE, "wardgate acme certificate", format!("{directory} a.example.com b.example.com")),
+    ] {
+        let row = t.gate.database().read_global(statement, move |tx, statement| {
+            Box::pin(async move { tx.one::<(Vec<u8>,)>(*statement, &params![directory]).await })
+        });
+        let (row,) = row.await.unwrap_or_else(|error: StoreError| panic!("{error}"));
+        let plain = key(2).open(purpose, context.as_bytes(), &row).unwrap();
+        assert_eq!(&plain[..], b"secret");
+    }
 }
 
 #[tokio::test]

@@ -105,4 +105,7 @@ pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[
     ("ports/ephemeral/redis.rs", "tokio::time::timeout"),
     // Names are resolved here and nowhere else, so that what they lead to is looked at.
     ("ports/outbound.rs", "tokio::net::lookup_host"),
+    // What the client for authorities has in its signatures.
+    ("ports/authority.rs", "http::Request"),
+    ("ports/authority.rs", "http::Response::new"),
 ];

@@ -4,7 +4,16 @@ use wardgate::MIGRATIONS;
 use wardgate_store::testing::{POSTGRES_VARIABLE, Scratch, TableShape, schema};
 
 /// The tables above tenants.
-const GLOBAL: &[&str] = &["lasting_keys", "retired_slugs", "server_meta", "tenant_hosts", "tenants"];
+const GLOBAL: &[&str] = &[
+    "acme_accounts",
+    "acme_certificates",
+    "acme_challenges",
+    "lasting_keys",
+    "retired_slugs",
+    "server_meta",
+    "tenant_hosts",
+    "tenants",
+];
 
 async fn tables() -> Vec<TableShape> {
     let scratch = Scratch::from_env(MIGRATIONS).await.unwrap();

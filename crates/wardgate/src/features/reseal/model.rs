@@ -13,4 +13,6 @@ pub struct Resealed {
     pub client_secrets: u64,
     /// Mails that wait.
     pub mails: u64,
+    /// Accounts at authorities for certificates, and the keys of those.
+    pub certificates: u64,
 }
