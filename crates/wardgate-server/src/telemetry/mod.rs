@@ -89,12 +89,12 @@ impl Running {
         {
             let traces = async {
                 if let Some(traces) = self.traces {
-                    traces.close().await
+                    traces.close().await;
                 }
             };
             let logs = async {
                 if let Some(logs) = self.logs {
-                    logs.close().await
+                    logs.close().await;
                 }
             };
             tokio::join!(traces, logs);
