@@ -66,8 +66,8 @@ impl Collector {
         })
     }
 
-    /// The exporter calls from a thread of its own, where no timer and no connection runs.
-    async fn send(&self, request: Request<Bytes>) -> Result<Answer, String> {
+    /// The exporter calls from a thread of its own, where no timer and no connection runs. `None` once the server is gone.
+    async fn send(&self, request: Request<Bytes>) -> Option<Result<Answer, String>> {
         let (client, own) = (self.client.clone(), Arc::clone(&self.headers));
         let sent = async move {
             let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
@@ -78,12 +78,11 @@ impl Collector {
         };
         // Else each batch would make the spans of the next one.
         let sent = self.runtime.spawn(sent.with_subscriber(NoSubscriber::default()));
-        match sent.await {
-            Ok(Ok(answer)) if (200..300).contains(&answer.status) => Ok(answer),
-            Ok(Ok(answer)) => Err(format!("it answered with status {}", answer.status)),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("the server has stopped".to_owned()),
-        }
+        Some(match sent.await.ok()? {
+            Ok(answer) if (200..300).contains(&answer.status) => Ok(answer),
+            Ok(answer) => Err(format!("it answered with status {}", answer.status)),
+            Err(error) => Err(error.to_string()),
+        })
     }
 
     /// Says each change once, not each batch.
@@ -110,7 +109,7 @@ impl HttpClient for Collector {
         Self: 'f,
     {
         Box::pin(async move {
-            let sent = self.send(request).await;
+            let sent = self.send(request).await.ok_or("the server is gone")?;
             self.tell(&sent);
             Ok(Response::new(Bytes::from(sent?.body)))
         })
