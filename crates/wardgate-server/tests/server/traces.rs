@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
@@ -43,17 +45,19 @@ struct Collector {
 
 impl Collector {
     fn start() -> Self {
-        Self::at("127.0.0.1:0".parse().unwrap())
+        Self::at("127.0.0.1:0".parse().unwrap(), 0)
     }
 
-    fn at(address: SocketAddr) -> Self {
+    /// One that answers the first requests with 503.
+    fn at(address: SocketAddr, refused: usize) -> Self {
         let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, batches) = channel();
+        let refused = Arc::new(AtomicUsize::new(refused));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let sender = sender.clone();
-                std::thread::spawn(move || take(&stream.unwrap(), &sender));
+                let (sender, refused) = (sender.clone(), Arc::clone(&refused));
+                std::thread::spawn(move || take(&stream.unwrap(), &sender, &refused));
             }
         });
         Self { address, batches }
@@ -84,7 +88,7 @@ impl Collector {
     }
 }
 
-fn take(stream: &TcpStream, batches: &Sender<Batch>) {
+fn take(stream: &TcpStream, batches: &Sender<Batch>, refused: &AtomicUsize) {
     let mut from = BufReader::new(stream);
     loop {
         let mut head = String::new();
@@ -108,7 +112,10 @@ fn take(stream: &TcpStream, batches: &Sender<Batch>) {
             spans.extend(scopes.flat_map(|scope| scope.spans));
         }
         batches.send(Batch { head, body, spans, lines }).unwrap();
-        (&mut &*stream).write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+        let fewer = refused.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        let status = if fewer.is_ok() { "503 Service Unavailable" } else { "200 OK" };
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+        (&mut &*stream).write_all(answer.as_bytes()).unwrap();
     }
 }
 
@@ -352,9 +359,11 @@ fn a_collector_that_is_away_is_told_of_once_and_holds_nobody_up() {
     server.register("ada@example.com");
     server.wait_for_log("does not take traces");
     let (access, _) = server.log_in("ada@example.com");
-    let collector = Collector::at(address);
-    assert_eq!(server.get("/auth/me", &access).0, 200);
-    collector.up_to(&["GET /auth/me"]);
+    let collector = Collector::at(address, 2);
+    for _ in 0..3 {
+        assert_eq!(server.get("/auth/me", &access).0, 200);
+        collector.up_to(&["GET /auth/me"]);
+    }
     let back: Vec<_> = server.log.iter().take_while(|line| !line.contains("takes traces again")).collect();
     assert!(!back.iter().any(|line| line.contains("does not take")), "{back:#?}");
     server.terminate();
