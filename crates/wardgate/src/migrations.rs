@@ -40,4 +40,5 @@ pub const MIGRATIONS: &[Migration] = migrations![
     23 "0023_tenant_limits",
     24 "0024_people",
     25 "0025_lasting_keys",
+    27 "0027_fresh_flows",
 ];
