@@ -1,10 +1,11 @@
-"""Runs Wardgate behind nginx, Caddy and HAProxy, as docs/how-to/behind-a-proxy.md has them, and tries to be somebody
-else (S-137).
+"""Runs Wardgate behind nginx, Caddy, HAProxy and Traefik, as docs/how-to/behind-a-proxy.md has them, and tries to be
+somebody else (S-137).
 
     python e2e.py PATH_OF_THE_WARDGATE_BINARY
 
 The configurations are the page's; only addresses, names of files and Caddy's way to a certificate are the test's. Prints a
-line a step and closes with `N passed, N failed`; exits 1 if one failed. Needs nginx, caddy, haproxy and openssl.
+line a step and closes with `N passed, N failed`; exits 1 if one failed. Needs nginx, caddy, haproxy, traefik and
+openssl.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -250,6 +252,30 @@ def haproxy(stack, folder, upstream, application, chain, key, tls):
     return Proxy("HAProxy", port, tls)
 
 
+def traefik(stack, folder, upstream, application, chain, key, tls):
+    port = free_port()
+    changes = {"127.0.0.1:8080": f"127.0.0.1:{upstream}", "127.0.0.1:3000": f"127.0.0.1:{application}"}
+    given = f"tls:\n  certificates:\n    - certFile: {chain}\n      keyFile: {key}\n"
+    (folder / "dynamic.yaml").write_text(given + replaced(block("yaml"), changes))
+    command = ["traefik", f"--entryPoints.websecure.address=127.0.0.1:{port}"]
+    command += [f"--providers.file.filename={folder}/dynamic.yaml", "--global.checkNewVersion=false"]
+    process, log = start(stack, folder, "traefik", command)
+    until_it_listens("traefik", port, process, log)
+    proxy = Proxy("Traefik", port, tls)
+    # It listens before it has read what to do.
+    deadline = time.monotonic() + WITHIN
+    while time.monotonic() < deadline and not knows_the_way(proxy):
+        time.sleep(0.05)
+    return proxy
+
+
+def knows_the_way(proxy):
+    try:
+        return proxy.ask("GET", "/.well-known/jwks.json").status == 200
+    except (ConnectionError, ssl.SSLError):
+        return False
+
+
 def spellings(name):
     """Everything that somebody may read as `name`."""
     parts = name.split("-")
@@ -434,7 +460,7 @@ def main():
         stack.callback(application.shutdown)
         direct, process = wardgate(stack, folder, binary)
         proxies = []
-        for make in [nginx, caddy, haproxy]:
+        for make in [nginx, caddy, haproxy, traefik]:
             proxies.append(make(stack, folder, direct, application.port, chain, key, tls))
             run(proxies[-1], application, direct)
         stop(process)

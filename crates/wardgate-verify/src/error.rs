@@ -48,7 +48,7 @@ pub enum VerifyError {
     /// `exp` has passed.
     #[error("the token has expired")]
     Expired,
-    /// `nbf` or `iat` lies in the future.
+    /// `nbf`, `iat` or `auth_time` lies in the future.
     #[error("the token is not valid yet")]
     NotYet,
 }

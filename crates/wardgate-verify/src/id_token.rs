@@ -6,14 +6,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::algorithm::Algorithm;
-use crate::claims::{Audience, present, seconds};
+use crate::claims::{Audience, optional_seconds, present, seconds};
 use crate::error::{ClaimFault, VerifyError};
 use crate::json;
 use crate::jws::Unverified;
 use crate::key::VerifyingKey;
 
 /// The most that clocks may differ, in seconds.
-const LEEWAY_SECONDS: i64 = 60;
+pub const LEEWAY_SECONDS: i64 = 60;
 
 /// The longest subject (OpenID Connect Core section 2).
 const MAX_SUBJECT: usize = 255;
@@ -39,6 +39,10 @@ pub struct IdClaims {
     nonce: Option<String>,
     #[serde(default, deserialize_with = "present")]
     at_hash: Option<String>,
+    /// When the user last proved to the provider who they are, in seconds since 1970, where it tells: days ago, if it
+    /// answers out of a session of its own.
+    #[serde(default, deserialize_with = "optional_seconds")]
+    pub auth_time: Option<i64>,
     /// An address.
     #[serde(default)]
     pub email: Option<String>,
@@ -111,7 +115,12 @@ impl Expected<'_> {
         if now >= claims.exp.saturating_add(LEEWAY_SECONDS) {
             return Err(VerifyError::Expired);
         }
-        if claims.iat > now.saturating_add(LEEWAY_SECONDS) {
+        // A sign-in that is yet to come would count as fresh for longer than any other.
+        if [Some(claims.iat), claims.auth_time]
+            .into_iter()
+            .flatten()
+            .any(|at| at > now.saturating_add(LEEWAY_SECONDS))
+        {
             return Err(VerifyError::NotYet);
         }
         match (&claims.at_hash, self.access_token) {
@@ -209,6 +218,10 @@ mod tests {
             ("exp", json!(NOW - 60), VerifyError::Expired),
             ("exp", json!("1"), VerifyError::Claims(ClaimFault::Shape)),
             ("iat", json!(NOW + 61), VerifyError::NotYet),
+            ("auth_time", json!(NOW + 61), VerifyError::NotYet),
+            ("auth_time", json!(-1), VerifyError::Claims(ClaimFault::Shape)),
+            ("auth_time", json!("1"), VerifyError::Claims(ClaimFault::Shape)),
+            ("auth_time", json!(null), VerifyError::Claims(ClaimFault::Shape)),
             ("at_hash", json!("77QmUPtjPfzWtF2AnpK9RA"), VerifyError::AccessTokenHash),
             ("email_verified", json!("yes"), VerifyError::Claims(ClaimFault::Shape)),
             ("email_verified", json!(2), VerifyError::Claims(ClaimFault::Shape)),
@@ -229,6 +242,8 @@ mod tests {
     #[test]
     fn what_providers_really_send_passes() {
         assert!(with("exp", json!(NOW - 59)).is_ok() && with("iat", json!(NOW + 60)).is_ok());
+        assert_eq!(signed(&claims()).unwrap().auth_time, None);
+        assert_eq!(with("auth_time", json!(NOW + 60)).unwrap().auth_time, Some(NOW + 60));
         assert!(with("aud", json!(["client"])).is_ok());
         let mut several = claims();
         (several["aud"], several["azp"]) = (json!(["client", "other"]), json!("client"));

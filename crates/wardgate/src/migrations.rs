@@ -41,4 +41,5 @@ pub const MIGRATIONS: &[Migration] = migrations![
     24 "0024_people",
     25 "0025_lasting_keys",
     26 "0026_certificates",
+    27 "0027_fresh_flows",
 ];

@@ -123,6 +123,9 @@ pub enum AuthError {
     /// Somebody told the provider not to tell us who they are.
     #[error("the provider was not allowed to answer")]
     UpstreamDenied,
+    /// The provider was to ask anew who somebody is, and does not say that it did.
+    #[error("the provider did not ask anew")]
+    UpstreamStale,
     /// The provider could not be asked, or its answer does not hold.
     #[error("the provider failed")]
     UpstreamFailed,

@@ -9,7 +9,8 @@ use http::request::Parts;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::form::{Form, encoded};
-use super::frame::{Frame, Single};
+use super::frame::{Frame, Link, Single};
+use super::sign_in::through;
 use super::visit::Visit;
 use crate::authn::{CurrentUser, Presented, check_access};
 use crate::gate::Wardgate;
@@ -145,9 +146,10 @@ async fn confirmed(mut parts: Parts, body: Body, visit: Visit, next: Next) -> Re
     let sent = body::form(&parts.headers, body).await?;
     let (confirmation, rest): (Vec<_>, Vec<_>) =
         form_pairs(&sent).into_iter().partition(|(name, _)| name == CONFIRMATION);
+    let ways = ways(&visit).await?;
     let typed = confirmation.into_iter().map(|(_, value)| value).find(|value| !value.is_empty());
     let Some(typed) = typed else {
-        let page = question(&visit, form(&visit, rest));
+        let page = question(&visit, form(&visit, rest), ways);
         return Ok(visit.show_refused(AuthError::StepUpRequired, &page));
     };
     let user = visit.me()?;
@@ -157,7 +159,7 @@ async fn confirmed(mut parts: Parts, body: Body, visit: Visit, next: Next) -> Re
         Ok(cookie) => cookie,
         Err(refusal) => {
             let form = form(&visit, rest);
-            return visit.again(refusal, form, question);
+            return visit.again(refusal, form, |visit, form| question(visit, form, ways));
         }
     };
     parts.headers.remove(CONTENT_LENGTH);
@@ -176,12 +178,23 @@ fn form(visit: &Visit, carried: Vec<(String, String)>) -> Form {
     Form { carried, ..Form::new(visit, visit.path(), "confirm-button").field(password).account(&email) }
 }
 
-fn question(visit: &Visit, form: Form) -> Single {
+/// The providers through which the visitor signs in: whoever has no password does so anew, and opens the page again.
+async fn ways(visit: &Visit) -> Result<Vec<Link>, AuthError> {
+    let tenant = visit.tenant.id;
+    let links = visit.gate.identities().list(tenant, visit.me()?.user().id).await?;
+    let providers = visit.gate.federation().providers(tenant).await?;
+    let linked = providers.iter().filter(|each| links.iter().any(|link| link.provider == each.name));
+    let next = visit.at(page_of(visit.path()));
+    let anew = |link: Link| Link { href: format!("{}&fresh=true", link.href), ..link };
+    Ok(linked.map(|provider| anew(through(visit, provider, &next))).collect())
+}
+
+fn question(visit: &Visit, form: Form, ways: Vec<Link>) -> Single {
     let lead = vec![visit.words.get("confirm-lead")];
     let mut links = vec![visit.link("link-cancel", "/account")];
     // Also for whoever came through another provider, and has none.
     if visit.gate.recovery().can_mail() {
         links.push(visit.link("link-forgot", "/forgot-password"));
     }
-    Single { p: Frame::new(visit, "confirm-title"), lead, form: Some(form), ways: Vec::new(), links }
+    Single { p: Frame::new(visit, "confirm-title"), lead, form: Some(form), ways, links }
 }

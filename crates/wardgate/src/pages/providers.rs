@@ -11,6 +11,7 @@ use http::header::REFRESH;
 use super::frame::{Frame, Link, Single};
 use super::visit::Visit;
 use super::{sent, shown};
+use crate::features::federation::Flow;
 use crate::features::federation::http::remember;
 use crate::features::identities::Identity;
 use crate::gate::Wardgate;
@@ -72,8 +73,8 @@ async fn link(visit: Visit, Path(name): Path<String>) -> Result<Response, AuthEr
     let session = me.principal().session().ok_or(AuthError::InsufficientPermissions)?;
     let next = visit.at("/account/providers?done=provider_linked");
     let linking = Some((me.user().id, session));
-    let begun =
-        visit.gate.federation().begin(&visit.tenant, &name, Some(next), linking, &visit.source).await?;
+    let flow = Flow { next: Some(next), linking, fresh: false };
+    let begun = visit.gate.federation().begin(&visit.tenant, &name, flow, &visit.source).await?;
     let refresh = HeaderValue::try_from(format!("0;url={}", begun.location));
     let refresh = refresh.map_err(|_| AuthError::UpstreamFailed)?;
     let (_, cookie) = remember(&visit.gate, &visit.tenant, &begun);

@@ -25,12 +25,17 @@ fn form(visit: &Visit) -> Form {
 /// Other providers through which one may sign in, and go on to where one was about to.
 async fn providers(visit: &Visit) -> Result<Vec<Link>, AuthError> {
     let next = visit.next().map_or_else(|| visit.at("/account"), str::to_owned);
-    let next = utf8_percent_encode(&next, NON_ALPHANUMERIC);
-    let link = |provider: ProviderView| Link {
+    let all = visit.gate.federation().providers(visit.tenant.id).await?;
+    Ok(all.iter().map(|provider| through(visit, provider, &next)).collect())
+}
+
+/// To a provider, and on to `next`.
+pub(super) fn through(visit: &Visit, provider: &ProviderView, next: &str) -> Link {
+    let next = utf8_percent_encode(next, NON_ALPHANUMERIC);
+    Link {
         text: visit.words.with("link-provider", "provider", &provider.label),
         href: visit.at(&format!("/auth/login/{}?next={next}", provider.name)),
-    };
-    Ok(visit.gate.federation().providers(visit.tenant.id).await?.into_iter().map(link).collect())
+    }
 }
 
 fn page(visit: &Visit, form: Form, mut ways: Vec<Link>) -> Single {

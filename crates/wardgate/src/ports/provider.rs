@@ -1,6 +1,9 @@
 //! Other providers through which people sign in.
 
+use std::time::Duration;
+
 use super::BoxFuture;
+use crate::kernel::time::Timestamp;
 
 /// Somebody as a provider knows them, once all that it said was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +18,9 @@ pub struct UpstreamIdentity {
     pub email_verified: bool,
     /// What the user is called.
     pub name: Option<String>,
+    /// When they last proved to the provider who they are, where it tells: it may have answered out of a session that is
+    /// days old. What is not told is not fresh.
+    pub authenticated_at: Option<Timestamp>,
 }
 
 /// What a browser is sent to the provider with.
@@ -28,6 +34,10 @@ pub struct Redirection<'a> {
     pub nonce: &'a str,
     /// The S256 challenge of the verifier (RFC 7636).
     pub code_challenge: &'a str,
+    /// Where a fresh proof is wanted: how long ago it may have been at most. The provider is to ask the person anew
+    /// (`prompt=login` and `max_age` of OpenID Connect Core section 3.1.2.1, or what comes nearest to it there), and to
+    /// tell [when they proved it](UpstreamIdentity::authenticated_at).
+    pub max_age: Option<Duration>,
 }
 
 /// What a browser came back with, and what it was sent with.
@@ -60,6 +70,13 @@ pub enum UpstreamError {
 /// A provider through which people sign in. It finds out who somebody is and makes nothing of it: which account that
 /// is, and whether there is to be one, is decided elsewhere.
 pub trait UpstreamProvider: Send + Sync {
+    /// Whether it tells [when somebody proved who they are](UpstreamIdentity::authenticated_at) once it is asked for a
+    /// fresh proof. Of one that does, an answer without it is refused then. Of one that cannot, that it was asked counts:
+    /// so it may be `false` only where nobody comes back from [`Redirection::max_age`] without having done something there.
+    fn tells_when(&self) -> bool {
+        true
+    }
+
     /// The address that the browser is sent to.
     fn redirect<'a>(&'a self, with: Redirection<'a>) -> BoxFuture<'a, Result<String, UpstreamError>>;
 

@@ -167,7 +167,7 @@ pub const PROBLEMS: &[ProblemRow] = &[
         403,
         "Step-up required",
         "Confirm your password first",
-        "Send the password to POST /auth/step-up, or sign in anew, and try again within 15 minutes.",
+        "Send the password to POST /auth/step-up, or sign in anew (through a provider with fresh=true), and try again within 15 minutes.",
     ),
     row(
         "linking_refused",
@@ -189,6 +189,13 @@ pub const PROBLEMS: &[ProblemRow] = &[
         "Provider not allowed",
         "The provider was not allowed to tell who you are",
         "Begin anew and allow it, or sign in another way.",
+    ),
+    row(
+        "upstream_stale",
+        403,
+        "Provider did not ask anew",
+        "The provider did not ask anew who you are",
+        "Sign out at the provider and begin anew; or sign in by a mailed link, or set a password by mail.",
     ),
     row(
         "cross_site",
@@ -414,6 +421,7 @@ impl AuthError {
             Self::InvalidToken => "invalid_token",
             Self::InvalidState => "invalid_state",
             Self::UpstreamDenied => "upstream_denied",
+            Self::UpstreamStale => "upstream_stale",
             Self::UpstreamFailed => "upstream_failed",
             Self::LinkingRefused => "linking_refused",
             Self::WrongAccount => "wrong_account",
@@ -602,6 +610,7 @@ mod tests {
             AuthError::InvalidToken,
             AuthError::InvalidState,
             AuthError::UpstreamDenied,
+            AuthError::UpstreamStale,
             AuthError::UpstreamFailed,
             AuthError::LinkingRefused,
             AuthError::WrongAccount,

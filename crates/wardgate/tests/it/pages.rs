@@ -901,3 +901,45 @@ async fn a_service_is_linked_and_removed_on_its_page() {
     assert_eq!(gone.header("location"), "/account/providers?done=provider_unlinked");
     assert!(page().await.contains(nothing_linked));
 }
+
+#[cfg(feature = "federation")]
+#[tokio::test]
+async fn whoever_has_no_password_shows_through_their_provider_that_it_is_them() {
+    // S-120, S-123
+    use crate::support::upstream::{Trip, federated};
+    let (t, upstream) = federated(|builder, upstream| {
+        builder
+            .pages(Branding::default())
+            .provider(upstream.settings("corp", wardgate::Preset::Oidc))
+            .provider(upstream.settings("other", wardgate::Preset::GitHub))
+    })
+    .await;
+    upstream.is().claims["auth_time"] = serde_json::json!(t.now().as_seconds() - 24 * 60 * 60);
+    let trip = Trip::begin(&t, "/auth/login/corp?next=%2Faccount").await;
+    let arrived = trip.back(&upstream.authorize(&trip.location)).await.expect(303);
+    let signed_in = cookie(&arrived, COOKIE);
+    let make = async |cookie: &str| {
+        send(&t, "/account/api-keys", &[("name", "ci"), ("days", "30")]).header("cookie", cookie).send().await
+    };
+    let asked = make(&signed_in).await.expect(403);
+    let way = "/auth/login/corp?next=%2Faccount%2Fapi%2Dkeys&#38;fresh=true";
+    assert!(asked.text.contains(&format!("href=\"{way}\"")), "{}", asked.text);
+    assert!(!asked.text.contains("/auth/login/other"), "only what is linked leads back: {}", asked.text);
+    let wrong = [("name", "ci"), ("days", "30"), ("confirm_password", "wrong")];
+    let wrong = send(&t, "/account/api-keys", &wrong).header("cookie", &signed_in).send().await.expect(403);
+    assert!(wrong.text.contains(way), "{}", wrong.text);
+
+    let trip = Trip::begin(&t, &way.replace("&#38;", "&")).await;
+    let html = async |trip: &Trip<'_>| {
+        let query = crate::support::upstream::query(&upstream.authorize(&trip.location));
+        let request = t.get(&format!("/auth/callback/corp?{query}")).header("accept", "text/html");
+        request.header("cookie", format!("{}; {signed_in}", trip.cookie)).send().await
+    };
+    let stale = html(&trip).await.expect(403);
+    assert!(stale.text.contains("did not ask you anew"), "{}", stale.text);
+    upstream.is().claims["auth_time"] = serde_json::json!(t.now().as_seconds());
+    let trip = Trip::begin(&t, &way.replace("&#38;", "&")).await;
+    let arrived = html(&trip).await.expect(303);
+    assert_eq!(arrived.header("location"), "/account/api-keys");
+    make(&cookie(&arrived, COOKIE)).await.expect(200);
+}

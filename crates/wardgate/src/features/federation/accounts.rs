@@ -37,6 +37,8 @@ pub(crate) struct UpstreamProof {
     pub(super) audit: Arc<Audit>,
     pub(super) source: Source,
     pub(super) now: Timestamp,
+    /// When they proved who they are, where that is known.
+    pub(super) proven_at: Option<Timestamp>,
 }
 
 /// Whose account it is, and what the way in is worth.
@@ -50,6 +52,11 @@ impl UpstreamProof {
     /// How the audit log names what was tried.
     pub(crate) fn target(&self) -> String {
         format!("provider:{}", self.provider)
+    }
+
+    /// When they proved to the provider who they are, where that is known.
+    pub(crate) fn proven_at(&self) -> Option<Timestamp> {
+        self.proven_at
     }
 
     async fn record(&self, tx: &mut Tx, action: Action, user: UserId) -> Result<(), AuthError> {

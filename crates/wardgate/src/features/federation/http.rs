@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::model::{ClientSecret, Preset, ProviderSettings, StoredProvider, is_name};
+use super::model::{ClientSecret, Flow, Preset, ProviderSettings, StoredProvider, is_name};
 use super::providers::ProviderChange;
 use super::service::{Begun, Callback, FLOW_LIFE, Finished, redirect_uri};
 use crate::authn::{CurrentPrincipal, CurrentUser, cookie};
@@ -36,11 +36,12 @@ async fn providers(
 
 struct Wish {
     next: Option<String>,
+    fresh: bool,
 }
 
 impl FromFields for Wish {
     fn from_fields(fields: &mut Fields) -> Self {
-        Self { next: fields.optional_text("next") }
+        Self { next: fields.optional_text("next"), fresh: fields.optional_flag("fresh").unwrap_or(false) }
     }
 }
 
@@ -68,9 +69,10 @@ async fn login(
     tenant: CurrentTenant,
     Path(name): Path<String>,
     Extension(source): Extension<Source>,
-    Query(Wish { next }): Query<Wish>,
+    Query(Wish { next, fresh }): Query<Wish>,
 ) -> Result<impl IntoResponse, AuthError> {
-    let begun = gate.federation().begin(&tenant, &name, page(&gate, next), None, &source).await?;
+    let flow = Flow { next: page(&gate, next), linking: None, fresh };
+    let begun = gate.federation().begin(&tenant, &name, flow, &source).await?;
     Ok(([remember(&gate, &tenant, &begun)], see_other(&begun.location)?))
 }
 
@@ -162,7 +164,8 @@ async fn link(
 ) -> Result<impl IntoResponse, AuthError> {
     let session = current.principal().session().ok_or(AuthError::InsufficientPermissions)?;
     let linking = Some((current.user().id, session));
-    let begun = gate.federation().begin(&tenant, &provider, page(&gate, next), linking, &source).await?;
+    let flow = Flow { next: page(&gate, next), linking, fresh: false };
+    let begun = gate.federation().begin(&tenant, &provider, flow, &source).await?;
     Ok(([remember(&gate, &tenant, &begun)], axum::Json(json!({ "location": begun.location }))))
 }
 
@@ -362,6 +365,7 @@ fn signing_in() -> Vec<Route<Wardgate>> {
                 "registration_closed",
                 "linking_refused",
                 "upstream_denied",
+                "upstream_stale",
                 "not_found",
                 "rate_limited",
                 "upstream_failed",
@@ -387,6 +391,11 @@ fn signing_in() -> Vec<Route<Wardgate>> {
                     "next",
                     "A path here, or a page of an allowed origin: the browser gets a session and goes there. Without it, tokens.",
                     &text,
+                )
+                .query_parameter(
+                    "fresh",
+                    "`true`: the provider is to ask who it is anew, for what asks for a step-up.",
+                    &json!({ "type": "boolean" }),
                 )
                 .answers_empty(303, "To the provider, with a cookie that the way back needs")
                 .refuses(&["not_found", "invalid_fields", "rate_limited", "upstream_failed", "unavailable"]),

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use wardgate_verify::id_token::LEEWAY_SECONDS;
 
 use crate::kernel::error::FieldFault;
 use crate::kernel::ids::{SessionId, UserId};
@@ -111,6 +113,27 @@ impl Preset {
             Self::GitHub => Protocol::GitHub,
             Self::Discord => Protocol::Discord,
             _ => Protocol::Oidc,
+        }
+    }
+
+    /// Whether it says when somebody proved who they are, once it is asked for a fresh proof: `max_age` obliges OpenID
+    /// providers to (OpenID Connect Core section 2). Google and Apple do not know the parameter, the two others no ID
+    /// token.
+    pub(crate) fn tells_when(self) -> bool {
+        match self {
+            Self::Oidc | Self::Microsoft | Self::GitLab | Self::Keycloak => true,
+            Self::Google | Self::Apple | Self::GitHub | Self::Discord => false,
+        }
+    }
+
+    /// What makes it ask for a password again, or show a page on which somebody has to do something where it knows no
+    /// such word. Apple always shows one.
+    pub(crate) fn prompt(self) -> Option<&'static str> {
+        match self {
+            Self::Oidc | Self::Microsoft | Self::GitLab | Self::Keycloak => Some("login"),
+            Self::Google | Self::GitHub => Some("select_account"),
+            Self::Discord => Some("consent"),
+            Self::Apple => None,
         }
     }
 
@@ -368,6 +391,41 @@ pub(crate) struct Flow {
     pub(crate) next: Option<String>,
     /// Who linked the provider to their account, in which session; `None` for a sign-in.
     pub(crate) linking: Option<(UserId, SessionId)>,
+    /// Whether it is to count as fresh, for what asks for that.
+    pub(crate) fresh: bool,
+}
+
+/// How long ago somebody may have proven to a provider who they are, where a fresh proof is wanted. It counts here from
+/// that moment on, so what is left of its time must be enough to do something.
+pub(crate) const MAX_AGE: Duration = Duration::from_secs(5 * 60);
+
+/// What a sign-in through a provider says about when its user proved who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    /// At that moment.
+    Proven(Timestamp),
+    /// Nobody knows when: the provider may have answered out of an old session. They are signed in, and nothing more.
+    Unknown,
+    /// Not as lately as it was asked for.
+    Stale,
+}
+
+/// Decides since when a sign-in counts as proven (OpenID Connect Core section 3.1.3.7, item 13; S-123). `fresh` is
+/// whether that was asked for, `tells` whether the provider can tell, `told` what it told.
+///
+/// A provider that cannot tell is taken at its page: it was asked to make its user do something there. Whoever holds a
+/// copied token or cookie of ours has no session of theirs, and users with no other way in are not kept from what asks
+/// for a fresh proof. Without being asked it may have sent the browser back unseen, which proves nothing.
+pub(crate) fn freshness(fresh: bool, tells: bool, told: Option<Timestamp>, now: Timestamp) -> Freshness {
+    let oldest = now.minus(MAX_AGE).minus(Duration::from_secs(LEEWAY_SECONDS.unsigned_abs()));
+    match told {
+        Some(at) if fresh && at < oldest => Freshness::Stale,
+        // Its clock may be a little ahead of ours, which must make nothing last longer.
+        Some(at) => Freshness::Proven(at.min(now)),
+        None if !fresh => Freshness::Unknown,
+        None if tells => Freshness::Stale,
+        None => Freshness::Proven(now),
+    }
 }
 
 /// What is known when somebody comes for whom there is no link yet.
@@ -439,6 +497,28 @@ pub(crate) fn decide(who: Newcomer) -> Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sign_in_is_as_fresh_as_its_provider_says() {
+        // S-123
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        let ago = |seconds| Some(now.minus(Duration::from_secs(seconds)));
+        let proven = |at: Option<Timestamp>| Freshness::Proven(at.unwrap());
+        for tells in [true, false] {
+            for (fresh, told, expected) in [
+                (false, None, Freshness::Unknown),
+                (false, ago(0), proven(ago(0))),
+                (false, ago(30 * 24 * 60 * 60), proven(ago(30 * 24 * 60 * 60))),
+                (false, Some(now.plus(Duration::from_secs(60))), proven(ago(0))),
+                (true, ago(360), proven(ago(360))),
+                (true, ago(361), Freshness::Stale),
+                (true, Some(now.plus(Duration::from_secs(60))), proven(ago(0))),
+                (true, None, if tells { Freshness::Stale } else { proven(ago(0)) }),
+            ] {
+                assert_eq!(freshness(fresh, tells, told, now), expected, "{fresh} {tells} {told:?}");
+            }
+        }
+    }
 
     #[test]
     fn who_gets_which_account() {

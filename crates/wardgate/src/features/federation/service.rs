@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::accounts::{UpstreamProof, tell};
 use super::connect::{Connected, Connections, Connector};
-use super::model::{Flow, ProviderSettings, ProviderView, is_name};
+use super::model::{Flow, Freshness, MAX_AGE, ProviderSettings, ProviderView, freshness, is_name};
 use super::store;
 use super::ways::can_sign_in;
 use crate::environment::Environment;
@@ -195,7 +195,7 @@ impl Federation {
         })
     }
 
-    /// Sends a browser to a provider: for a sign-in, or so that whoever is signed in can use it from then on.
+    /// Sends a browser to a provider, for what the flow says.
     ///
     /// # Errors
     /// [`AuthError::NotFound`] for a provider that is not there or off; [`AuthError::UpstreamFailed`].
@@ -203,8 +203,7 @@ impl Federation {
         &self,
         tenant: &CurrentTenant,
         name: &str,
-        next: Option<String>,
-        linking: Option<(UserId, SessionId)>,
+        flow: Flow,
         source: &Source,
     ) -> Result<Begun, AuthError> {
         self.limits.admit(tenant, Route::Upstream, source).await?;
@@ -219,9 +218,9 @@ impl Federation {
             state: &text,
             nonce: &self.derived("nonce", &text),
             code_challenge: &challenge,
+            max_age: flow.fresh.then_some(MAX_AGE),
         };
         let location = provider.upstream.redirect(with).await.map_err(|error| failed(name, &error))?;
-        let flow = Flow { next, linking };
         let ends_at = self.env.now().plus(FLOW_LIFE);
         let input = (state.digest(), browser.digest(), name.to_owned(), flow, ends_at);
         let begun =
@@ -240,6 +239,7 @@ impl Federation {
     /// # Errors
     /// [`AuthError::InvalidState`] for whatever does not belong to a sign-in of this browser through this provider;
     /// [`AuthError::UpstreamDenied`], [`AuthError::UpstreamFailed`], [`AuthError::LinkingRefused`];
+    /// [`AuthError::UpstreamStale`] where a fresh proof was asked for and none came;
     /// [`AuthError::NotFound`] for a provider that is gone or off meanwhile (S-072).
     pub(crate) async fn finish(
         &self,
@@ -252,7 +252,12 @@ impl Federation {
         let finished = self.come_back(tenant, name, callback, held, source).await;
         match &finished {
             Err(AuthError::InvalidState) => self.limits.note_bad_token(tenant.id, "upstream_state", source),
-            Err(AuthError::UpstreamDenied | AuthError::UpstreamFailed | AuthError::LinkingRefused) => {
+            Err(
+                AuthError::UpstreamDenied
+                | AuthError::UpstreamFailed
+                | AuthError::UpstreamStale
+                | AuthError::LinkingRefused,
+            ) => {
                 let target = format!("provider:{name}");
                 let entry = self.audit.refused(source, Actor::Anonymous, Action::SignIn, target);
                 self.audit.record_alone(tenant.id, entry).await?;
@@ -288,6 +293,13 @@ impl Federation {
             issuer: callback.issuer.as_deref(),
         };
         let identity = provider.upstream.identify(returned).await.map_err(|error| failed(name, &error))?;
+        let now = self.env.now();
+        let tells = provider.upstream.tells_when();
+        let proven_at = match freshness(flow.fresh, tells, identity.authenticated_at, now) {
+            Freshness::Proven(at) => Some(at),
+            Freshness::Unknown => None,
+            Freshness::Stale => return Err(AuthError::UpstreamStale),
+        };
         let email_verified = identity.email_verified && provider.is_trusted;
         let email: Option<Email> = identity.email.as_deref().and_then(|text| text.parse().ok());
         let account = match &email {
@@ -300,7 +312,6 @@ impl Federation {
             }
             None => None,
         };
-        let now = self.env.now();
         let is_open = tenant.registration_open.unwrap_or(self.registration != RegistrationMode::Closed);
         let proof = UpstreamProof {
             provider: name.to_owned(),
@@ -315,6 +326,7 @@ impl Federation {
             audit: Arc::clone(&self.audit),
             source: source.clone(),
             now,
+            proven_at,
         };
         match flow.linking {
             None => Ok(Finished::SignIn(Box::new(proof), flow.next)),

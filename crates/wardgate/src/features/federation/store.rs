@@ -42,8 +42,8 @@ const FORGET_PROVIDERS: Sql = sql!(
      (SELECT name FROM upstream_providers WHERE tenant_id = $1 LIMIT $2)"
 );
 const BEGIN: Sql = sql!(
-    "INSERT INTO upstream_flows (tenant_id, digest, browser, provider, next, user_id, session_id, expires_at) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+    "INSERT INTO upstream_flows (tenant_id, digest, browser, provider, next, user_id, session_id, fresh, expires_at) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 );
 /// Those beyond so many, the oldest: a stranger who begins without end pushes out what was begun longest ago.
 const MAKE_ROOM: Sql = sql!(
@@ -52,7 +52,7 @@ const MAKE_ROOM: Sql = sql!(
 );
 const TAKE: Sql = sql!(
     "DELETE FROM upstream_flows WHERE tenant_id = $1 AND digest = $2 AND browser = $3 AND provider = $4 \
-     AND expires_at > $5 RETURNING tenant_id, next, user_id, session_id"
+     AND expires_at > $5 RETURNING tenant_id, next, user_id, session_id, fresh"
 );
 const END_ALL_OF: Sql = sql!("DELETE FROM upstream_flows WHERE tenant_id = $1 AND provider = $2");
 const FORGET_FLOWS: Sql = sql!(
@@ -99,7 +99,7 @@ impl FromRow for ProviderRow {
 impl FromRow for Flow {
     fn from_row(row: &Row<'_>) -> Result<Self, StoreError> {
         let (user, session): (Option<UserId>, Option<SessionId>) = (row.get(1)?, row.get(2)?);
-        Ok(Self { next: row.get(0)?, linking: user.zip(session) })
+        Ok(Self { next: row.get(0)?, linking: user.zip(session), fresh: row.get(3)? })
     }
 }
 
@@ -175,7 +175,8 @@ pub(super) async fn begin(
 ) -> Result<(), StoreError> {
     let (user, session) = (flow.linking.map(|(user, _)| user), flow.linking.map(|(_, session)| session));
     let (state, browser) = (StoredDigest(state), StoredDigest(browser));
-    tx.exec(BEGIN, &params![state, browser, provider, flow.next, user, session, expires_at]).await?;
+    tx.exec(BEGIN, &params![state, browser, provider, flow.next, user, session, flow.fresh, expires_at])
+        .await?;
     tx.exec(MAKE_ROOM, &params![keep]).await.map(drop)
 }
 

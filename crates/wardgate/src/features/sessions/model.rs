@@ -65,7 +65,7 @@ pub struct Session {
     pub expires_at: Timestamp,
     /// When it was ended before its time.
     pub ended_at: Option<Timestamp>,
-    /// When its owner last proved who they are: at sign-in, or by a step-up.
+    /// When its owner last proved who they are: at sign-in, by a step-up, or before that to a provider, as far as it says.
     pub proven_at: Timestamp,
     /// Whether whoever opened it is its owner because of an address alone that a provider named.
     pub(crate) by_address: bool,

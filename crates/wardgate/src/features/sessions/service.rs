@@ -24,6 +24,9 @@ use crate::kernel::time::Timestamp;
 /// keep the writer longer than its neighbours can wait.
 const PURGE_BATCH: i64 = 20;
 
+/// When an owner proved who they are of whom nobody knows when: never lately.
+const LONG_AGO: Timestamp = Timestamp::from_millis(0);
+
 /// What a new session is made of.
 pub(crate) struct NewSession {
     pub(crate) id: SessionId,
@@ -32,6 +35,8 @@ pub(crate) struct NewSession {
     pub(crate) scope: Option<String>,
     pub(crate) now: Timestamp,
     pub(crate) expires_at: Timestamp,
+    /// When its owner proved who they are; `None` where nobody knows, and nothing is opened that asks for a fresh proof.
+    pub(crate) proven_at: Option<Timestamp>,
     /// Whether it is their account because of an address alone that a provider named.
     pub(crate) by_address: bool,
     /// For a browser session: the digest of its cookie's value.
@@ -51,7 +56,7 @@ pub(crate) async fn open(tx: &mut Tx, new: &NewSession, source: &Source) -> Resu
         last_seen_at: new.now,
         expires_at: new.expires_at,
         ended_at: None,
-        proven_at: new.now,
+        proven_at: new.proven_at.unwrap_or(LONG_AGO),
         by_address: new.by_address,
         org: None,
         end_reason: None,

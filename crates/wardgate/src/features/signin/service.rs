@@ -369,12 +369,12 @@ fn is_refusal(error: &AuthError) -> bool {
 
 async fn open(tx: &mut Tx, opening: &Opening) -> Result<Opened, AuthError> {
     let Opening { source, audit, now, .. } = opening;
-    let (user, by_address) = match &opening.proven {
-        Proven::Password(proven) => (by_password(tx, opening, proven).await?, false),
-        Proven::Link(proven) => (by_link(tx, opening, proven).await?, false),
+    let (user, by_address, proven_at) = match &opening.proven {
+        Proven::Password(proven) => (by_password(tx, opening, proven).await?, false, Some(*now)),
+        Proven::Link(proven) => (by_link(tx, opening, proven).await?, false, Some(*now)),
         Proven::Upstream(proof) => {
             let Resolved { user, by_address } = federation::resolve(tx, proof).await?;
-            (user, by_address)
+            (user, by_address, proof.proven_at())
         }
     };
     let new = NewSession {
@@ -384,6 +384,7 @@ async fn open(tx: &mut Tx, opening: &Opening) -> Result<Opened, AuthError> {
         scope: opening.scope.clone(),
         now: *now,
         expires_at: opening.expires_at,
+        proven_at,
         by_address,
         cookie: match &opening.carrier {
             Carrier::Tokens(_) => None,

@@ -67,7 +67,7 @@ open-link-title = Willkommen zurück
 open-link-lead = Sie melden sich gleich mit dem Link aus Ihrer E-Mail an.
 open-link-button = Anmelden
 confirm-title = Sind Sie es?
-confirm-lead = Ihre Anmeldung liegt eine Weile zurück. Bitte geben Sie Ihr Passwort ein, bevor es weitergeht.
+confirm-lead = Dass Sie es sind, haben Sie vor einer Weile zuletzt gezeigt. Bitte geben Sie Ihr Passwort ein, bevor es weitergeht.
 confirm-button = Weiter
 
 account-title = Ihr Konto
@@ -203,6 +203,7 @@ error-rate_limited-minutes = { $count ->
 }
 error-invalid_state = Diese Anmeldung gilt nicht mehr: Sie wurde benutzt, hat zu lange gedauert oder begann in einem anderen Browser. Bitte beginnen Sie neu.
 error-upstream_denied = Sie wurden nicht angemeldet, weil der andere Dienst uns nicht sagen durfte, wer Sie sind.
+error-upstream_stale = Der andere Dienst hat Sie nicht neu gefragt, wer Sie sind. Bitte melden Sie sich dort ab und beginnen Sie neu, oder nehmen Sie einen Link aus einer Mail von uns.
 error-upstream_failed = Der andere Dienst hat nicht so geantwortet, wie er sollte. Bitte versuchen Sie es noch einmal oder melden Sie sich anders an.
 error-linking_refused = Diese Anmeldung gehört zu keinem Konto, das wir damit öffnen dürfen. Wenn Sie schon ein Konto haben, melden Sie sich an wie bisher.
 error-last_credential = Ohne sie könnten Sie sich nicht mehr anmelden. Setzen Sie zuerst ein Passwort.

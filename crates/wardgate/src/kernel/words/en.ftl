@@ -67,7 +67,7 @@ open-link-title = Welcome back
 open-link-lead = You are about to sign in with the link from your mail.
 open-link-button = Sign in
 confirm-title = Is it you?
-confirm-lead = You signed in a while ago. Please give your password before we go on.
+confirm-lead = It is a while since you showed that it is you. Please give your password before we go on.
 confirm-button = Go on
 
 account-title = Your account
@@ -203,6 +203,7 @@ error-rate_limited-minutes = { $count ->
 }
 error-invalid_state = This sign-in is over: it was used, took too long, or was begun in another browser. Please begin again.
 error-upstream_denied = You were not signed in, because the other service was not allowed to tell us who you are.
+error-upstream_stale = The other service did not ask you anew who you are. Please sign out there and begin again, or use a link that we mail to you.
 error-upstream_failed = The other service did not answer as it should. Please try again, or sign in another way.
 error-linking_refused = This sign-in belongs to no account that we may open with it. If you have an account already, sign in as you did before.
 error-last_credential = Without it you could not sign in any more. Set a password first.

@@ -3,6 +3,7 @@
 mod admin;
 mod answers;
 mod browsers;
+mod fresh;
 mod linking;
 mod presets;
 
@@ -142,6 +143,7 @@ impl UpstreamProvider for Friend {
                 email: Some("ada@example.com".to_owned()),
                 email_verified: true,
                 name: None,
+                authenticated_at: None,
             })
         })
     }

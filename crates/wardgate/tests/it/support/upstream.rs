@@ -158,7 +158,7 @@ impl Upstream {
         let is = self.is();
         let now = self.clock.now().as_seconds();
         let mut claims = json!({
-            "iss": self.issuer(), "sub": is.subject, "aud": CLIENT, "exp": now + 300, "iat": now,
+            "iss": self.issuer(), "sub": is.subject, "aud": CLIENT, "exp": now + 300, "iat": now, "auth_time": now,
         });
         if let Some(nonce) = asked.get("nonce") {
             claims["nonce"] = json!(nonce);

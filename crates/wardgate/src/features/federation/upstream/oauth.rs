@@ -91,6 +91,7 @@ impl OAuth {
             email_verified: primary.as_ref().is_some_and(|email| email.verified),
             email: primary.map(|email| email.email),
             name: user.name.or(Some(user.login)),
+            authenticated_at: None,
         })
     }
 
@@ -105,16 +106,21 @@ impl OAuth {
             email_verified: user.verified.unwrap_or(false),
             email: user.email,
             name: user.global_name.or(Some(user.username)),
+            authenticated_at: None,
         })
     }
 }
 
 impl UpstreamProvider for OAuth {
+    fn tells_when(&self) -> bool {
+        self.settings.preset.tells_when()
+    }
+
     fn redirect<'a>(&'a self, with: Redirection<'a>) -> BoxFuture<'a, Result<String, UpstreamError>> {
         Box::pin(async move {
             self.client.check(&self.authorize)?;
             let scope = self.settings.scope();
-            let query = [
+            let mut query = vec![
                 ("response_type", "code"),
                 ("client_id", &self.settings.client_id),
                 ("redirect_uri", with.redirect_uri),
@@ -123,6 +129,9 @@ impl UpstreamProvider for OAuth {
                 ("code_challenge", with.code_challenge),
                 ("code_challenge_method", "S256"),
             ];
+            if with.max_age.is_some() {
+                query.extend(self.settings.preset.prompt().map(|prompt| ("prompt", prompt)));
+            }
             Ok(with_query(&self.authorize, &query))
         })
     }

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::super::model::{ClientSecret, Preset, ProviderSettings};
 use super::client::{Client, with_query};
 use super::token::{Authentication, redeem};
+use crate::kernel::time::Timestamp;
 use crate::ports::{
     BoxFuture, Clock, Redirection, Returned, UpstreamError, UpstreamIdentity, UpstreamProvider,
 };
@@ -221,6 +222,7 @@ impl Oidc {
             email_verified: claims.email_verified || vouched,
             email: claims.email,
             name: claims.name,
+            authenticated_at: claims.auth_time.map(|at| Timestamp::from_millis(at.saturating_mul(1000))),
         };
         let (None, Some(endpoint), Some(token)) =
             (&identity.email, &metadata.userinfo_endpoint, access_token)
@@ -240,6 +242,10 @@ impl Oidc {
 }
 
 impl UpstreamProvider for Oidc {
+    fn tells_when(&self) -> bool {
+        self.settings.preset.tells_when()
+    }
+
     fn redirect<'a>(&'a self, with: Redirection<'a>) -> BoxFuture<'a, Result<String, UpstreamError>> {
         Box::pin(async move {
             let metadata = self.metadata().await?;
@@ -254,6 +260,11 @@ impl UpstreamProvider for Oidc {
                 ("code_challenge", with.code_challenge),
                 ("code_challenge_method", "S256"),
             ];
+            let max_age = with.max_age.map(|age| age.as_secs().to_string());
+            if let Some(max_age) = &max_age {
+                query.push(("max_age", max_age));
+                query.extend(self.settings.preset.prompt().map(|prompt| ("prompt", prompt)));
+            }
             // Apple gives no address otherwise.
             if self.settings.preset == Preset::Apple {
                 query.push(("response_mode", "form_post"));
