@@ -12,6 +12,7 @@ mod upstream;
 mod ways;
 
 pub(crate) use accounts::{Resolved, UpstreamProof, resolve};
+#[cfg(feature = "pages")]
 pub(crate) use model::Flow;
 pub use model::{ClientSecret, Preset, ProviderSettings, ProviderView, StoredProvider, UnknownPreset};
 pub use providers::ProviderChange;

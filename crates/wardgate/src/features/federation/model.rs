@@ -119,6 +119,7 @@ impl Preset {
     /// Whether it says when somebody proved who they are, once it is asked for a fresh proof: `max_age` obliges OpenID
     /// providers to (OpenID Connect Core section 2). Google and Apple do not know the parameter, the two others no ID
     /// token.
+    #[cfg(feature = "federation")]
     pub(crate) fn tells_when(self) -> bool {
         match self {
             Self::Oidc | Self::Microsoft | Self::GitLab | Self::Keycloak => true,
@@ -128,6 +129,7 @@ impl Preset {
 
     /// What makes it ask for a password again, or show a page on which somebody has to do something where it knows no
     /// such word. Apple always shows one.
+    #[cfg(feature = "federation")]
     pub(crate) fn prompt(self) -> Option<&'static str> {
         match self {
             Self::Oidc | Self::Microsoft | Self::GitLab | Self::Keycloak => Some("login"),
