@@ -249,7 +249,8 @@ impl Watch {
         }
         if is_new {
             self.publish();
-            tracing::info!(certificates = self.all.len(), "the certificates were read again");
+            let served = self.all.iter().filter(|watched| watched.served.is_some()).count();
+            tracing::info!(served, "the certificates were read again");
         }
     }
 
