@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use instant_acme::{AuthorizationStatus, ChallengeType};
+use wardgate_crypto::CertificateFacts;
 
 use crate::kernel::time::Timestamp;
 
@@ -31,10 +32,48 @@ pub(super) fn delay(failures: i64) -> Duration {
     DELAYS[index.min(DELAYS.len() - 1)]
 }
 
+/// The least time between two orders that go well, however an authority dates what it gives, and whatever the clock here
+/// says: authorities shut out who asks without end.
+const LEAST_PAUSE: Duration = Duration::from_secs(60 * 60);
+
 /// When the next certificate is asked for: after two thirds of this one's time, so that the last third is left for what
 /// may fail.
-pub(super) fn renew_at(not_before: Timestamp, not_after: Timestamp) -> Timestamp {
-    not_before.plus(not_after.since(not_before) / 3 * 2)
+pub(super) fn renew_at(not_before: Timestamp, not_after: Timestamp, now: Timestamp) -> Timestamp {
+    let life = not_after.since(not_before);
+    not_before.plus(life / 3 * 2).max(now.plus(LEAST_PAUSE.min(life / 3)))
+}
+
+/// What is wrong with a certificate that an authority gave.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unfit {
+    #[error("the certificate is not for {0}")]
+    Lacks(String),
+    #[error("the certificate is another key's")]
+    Key,
+    #[error("the certificate has ended already, at {0}: is the clock right?")]
+    Ended(Timestamp),
+}
+
+/// Whether a certificate is what was asked for. One that is not takes no other's place.
+pub(super) fn fits(
+    given: &CertificateFacts,
+    asked: &[String],
+    public_key: &[u8],
+    now: Timestamp,
+) -> Result<(), Unfit> {
+    let missing: Vec<_> =
+        asked.iter().filter(|name| !given.names.contains(name)).map(String::as_str).collect();
+    if !missing.is_empty() {
+        return Err(Unfit::Lacks(missing.join(", ")));
+    }
+    if given.public_key != public_key {
+        return Err(Unfit::Key);
+    }
+    let not_after = Timestamp::from_millis(given.not_after.saturating_mul(1000));
+    if not_after <= now {
+        return Err(Unfit::Ended(not_after));
+    }
+    Ok(())
 }
 
 /// What a name of an order needs before the order goes on.
@@ -76,11 +115,6 @@ pub(super) fn forgets_the_account(problem: Option<&str>) -> bool {
     problem == Some("urn:ietf:params:acme:error:accountDoesNotExist")
 }
 
-/// The names that a certificate lacks of those that were asked for.
-pub(super) fn lacking<'a>(asked: &'a [String], given: &[String]) -> Vec<&'a str> {
-    asked.iter().filter(|name| !given.contains(name)).map(String::as_str).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,10 +125,42 @@ mod tests {
     fn the_next_is_asked_for_after_two_thirds() {
         let begin = Timestamp::from_millis(1_800_000_000_000);
         for (life, renewed) in [(90 * DAY, 60 * DAY), (6 * DAY, 4 * DAY), (3 * DAY, 2 * DAY)] {
-            assert_eq!(renew_at(begin, begin.plus(life)), begin.plus(renewed));
+            assert_eq!(renew_at(begin, begin.plus(life), begin), begin.plus(renewed));
         }
-        // One that has ended before it began is renewed at once.
-        assert_eq!(renew_at(begin, begin.minus(DAY)), begin);
+    }
+
+    #[test]
+    fn no_date_and_no_clock_make_it_ask_without_end() {
+        let begin = Timestamp::from_millis(1_800_000_000_000);
+        for (life, now) in [
+            (90 * DAY, begin.plus(60 * DAY)),
+            (90 * DAY, begin.plus(5000 * DAY)),
+            (3 * DAY, begin.plus(3 * DAY)),
+        ] {
+            assert_eq!(renew_at(begin, begin.plus(life), now), now.plus(LEAST_PAUSE), "{life:?}");
+        }
+        // The shortest that there are: a third of their time is left then, too.
+        let life = Duration::from_secs(15);
+        assert_eq!(renew_at(begin, begin.plus(life), begin.plus(life)), begin.plus(Duration::from_secs(20)));
+    }
+
+    #[test]
+    fn what_was_not_asked_for_is_told() {
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let asked = names(&["a.example", "b.example"]);
+        let given = CertificateFacts {
+            names: names(&["b.example", "a.example", "c.example"]),
+            not_before: 1_799_999_000,
+            not_after: 1_800_000_001,
+            public_key: b"ours".to_vec(),
+        };
+        assert_eq!(fits(&given, &asked, b"ours", now), Ok(()));
+        let fewer = CertificateFacts { names: names(&["a.example"]), ..given.clone() };
+        assert_eq!(fits(&fewer, &asked, b"ours", now), Err(Unfit::Lacks("b.example".to_owned())));
+        assert_eq!(fits(&given, &asked, b"other", now), Err(Unfit::Key));
+        let ended = CertificateFacts { not_after: 1_800_000_000, ..given };
+        assert_eq!(fits(&ended, &asked, b"ours", now), Err(Unfit::Ended(now)));
     }
 
     #[test]
@@ -137,13 +203,5 @@ mod tests {
             assert!(!forgets_the_account(Some(&error(other))), "{other}");
         }
         assert!(!forgets_the_account(None));
-    }
-
-    #[test]
-    fn a_certificate_for_fewer_names_is_told() {
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        let asked = names(&["a.example", "b.example"]);
-        assert!(lacking(&asked, &names(&["b.example", "a.example", "c.example"])).is_empty());
-        assert_eq!(lacking(&asked, &names(&["a.example"])), ["b.example"]);
     }
 }

@@ -6,13 +6,13 @@ use instant_acme::{
     Account, AccountCredentials, ChallengeStatus, ChallengeType, Identifier, NewAccount, NewOrder, Order,
     OrderStatus, RetryPolicy,
 };
-use rcgen::{CertificateParams, DistinguishedName, KeyPair};
+use rcgen::{CertificateParams, DistinguishedName, KeyPair, PublicKeyData as _};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use wardgate_crypto::CertificateFacts;
 use zeroize::Zeroizing;
 
-use super::model::{LEASE, Needed, Unprovable, forgets_the_account, lacking, needed};
+use super::model::{LEASE, Needed, Unfit, Unprovable, fits, forgets_the_account, needed};
 use super::service::Certificates;
 use super::store;
 use crate::kernel::error::AuthError;
@@ -35,6 +35,8 @@ pub(super) enum OrderError {
     Unproven(String),
     #[error("the authority did not answer with what was asked for: {0}")]
     Wrong(String),
+    #[error("the authority did not answer with what was asked for: {0}")]
+    Unfit(#[from] Unfit),
     #[error("the order took longer than four minutes")]
     Late,
     #[error(transparent)]
@@ -70,10 +72,7 @@ pub(super) async fn run(certificates: &Certificates) -> Result<Ordered, OrderErr
     order.finalize_csr(&signing_request(certificates.names(), &key)?).await?;
     let chain = order.poll_certificate(&policy).await?;
     let facts = facts(&chain)?;
-    let missing = lacking(certificates.names(), &facts.names);
-    if !missing.is_empty() {
-        return Err(OrderError::Wrong(format!("the certificate is not for {}", missing.join(", "))));
-    }
+    fits(&facts, certificates.names(), &key.subject_public_key_info(), certificates.env.now())?;
     Ok(Ordered { chain, key: Zeroizing::new(key.serialize_der()), facts })
 }
 

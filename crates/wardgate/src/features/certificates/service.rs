@@ -180,7 +180,7 @@ impl Certificates {
         let now = self.env.now();
         let seconds = |seconds: i64| Timestamp::from_millis(seconds.saturating_mul(1000));
         let (not_before, not_after) = (seconds(ordered.facts.not_before), seconds(ordered.facts.not_after));
-        let due_at = renew_at(not_before, not_after);
+        let due_at = renew_at(not_before, not_after, now);
         let sealed_key =
             self.master.seal(KEY, &self.which.seal_context(), &ordered.key, self.env.rng.as_ref());
         let sealed_key =
