@@ -137,11 +137,13 @@ impl Certificates {
         }
         tracing::info!(names = %self.which.names, directory = %self.which.directory, "ordering a certificate");
         let ordered = tokio::time::timeout(LONGEST_ORDER, order::run(self)).await;
-        self.forget_challenges().await?;
-        match ordered.unwrap_or(Err(OrderError::Late)) {
+        // First of all what was got, which costs an order.
+        let tended = match ordered.unwrap_or(Err(OrderError::Late)) {
             Ok(ordered) => self.keep(until, &ordered).await,
             Err(error) => self.postpone(until, &state, &error).await,
-        }
+        };
+        self.forget_challenges().await?;
+        tended
     }
 
     /// Makes an order that has failed due now: whoever has removed the reason need not wait for the next try.
