@@ -6,7 +6,7 @@ use std::path::Path;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde::Deserialize;
-use wardgate::{Email, Outbound, OutboundError};
+use wardgate::Email;
 
 use super::Mode;
 use super::address;
@@ -81,14 +81,7 @@ pub(super) fn check(checker: &mut Checker<'_>, server: Option<&Server>) -> Optio
     let roots = raw.root_file.as_deref().map(|path| roots(checker, path));
     // Where that list has a fault nobody knows what it allows.
     let internal_hosts = &server?.internal_hosts;
-    if let Err(refusal) = Outbound::check_address(&raw.directory, internal_hosts) {
-        let remedy = match refusal {
-            OutboundError::Address => "a web address, such as the default",
-            _ => {
-                "an address at a public host with https, or its host in server.internal_hosts if it is meant"
-            }
-        };
-        checker.fault(DIRECTORY, refusal.to_string(), remedy);
+    if !checker.may_call(DIRECTORY, &raw.directory, internal_hosts, "a web address, such as the default") {
         return None;
     }
     let host = address::parse(&raw.directory).map(|(origin, _)| origin.host);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use wardgate::{Outbound, OutboundError, WebhookKey};
+use wardgate::WebhookKey;
 use zeroize::Zeroizing;
 
 use super::Mode;
@@ -95,14 +95,8 @@ fn webhook(checker: &mut Checker<'_>, raw: &RawAudit, server: Option<&Server>) -
     }
     // Where that list has a fault nobody knows what it allows.
     let allowed = &server?.internal_hosts;
-    if let Err(refusal) = Outbound::check_address(url, allowed) {
-        let remedy = match refusal {
-            OutboundError::Address => "a web address, such as \"https://siem.example.com/wardgate\"",
-            _ => {
-                "an address at a public host with https, or its host in server.internal_hosts if it is meant"
-            }
-        };
-        checker.fault(URL, refusal.to_string(), remedy);
+    let sample = "a web address, such as \"https://siem.example.com/wardgate\"";
+    if !checker.may_call(URL, url, allowed, sample) {
         return None;
     }
     Some(Webhook { url: url.clone(), key: key? })

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use wardgate::{Outbound, OutboundError};
 
 use super::Mode;
 use super::duration;
@@ -153,6 +154,25 @@ impl<'a> Checker<'a> {
         if let Some(file) = self.entry(path).and_then(Entry::written_in).map(Path::to_owned) {
             self.private_file(path, &file);
         }
+    }
+
+    /// Whether this server may call an address: one at a public host, or at one of `internal_hosts`. (S-073)
+    pub(super) fn may_call(
+        &mut self,
+        path: &str,
+        address: &str,
+        internal_hosts: &[String],
+        sample: &str,
+    ) -> bool {
+        let Err(refusal) = Outbound::check_address(address, internal_hosts) else { return true };
+        let remedy = match refusal {
+            OutboundError::Address => sample,
+            _ => {
+                "an address at a public host with https, or its host in server.internal_hosts if it is meant"
+            }
+        };
+        self.fault(path, refusal.to_string(), remedy);
+        false
     }
 
     /// As `private`, for a file that is known.

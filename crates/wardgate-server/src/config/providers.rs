@@ -1,7 +1,7 @@
 //! `[providers.<name>]`: other providers through which users of the tenant `default` sign in.
 
 use serde::Deserialize;
-use wardgate::{ClientSecret, Outbound, OutboundError, Preset, ProviderSettings};
+use wardgate::{ClientSecret, Preset, ProviderSettings};
 
 use super::Mode;
 use super::check::Checker;
@@ -68,15 +68,13 @@ fn provider(checker: &mut Checker<'_>, section: &str, server: Option<&Server>) -
     // Where that list has a fault nobody knows what it allows.
     let (allowed, issuer) = (&server?.internal_hosts, settings.issuer.as_deref());
     if let (true, Some(issuer)) = (faults.is_empty(), issuer)
-        && let Err(refusal) = Outbound::check_address(issuer, allowed)
+        && !checker.may_call(
+            &path("issuer"),
+            issuer,
+            allowed,
+            "a web address, such as \"https://id.example.com\"",
+        )
     {
-        let remedy = match refusal {
-            OutboundError::Address => "a web address, such as \"https://id.example.com\"",
-            _ => {
-                "an address at a public host with https, or its host in server.internal_hosts if it is meant"
-            }
-        };
-        checker.fault(&path("issuer"), refusal.to_string(), remedy);
         return None;
     }
     faults.is_empty().then_some(settings)
