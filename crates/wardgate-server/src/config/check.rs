@@ -55,6 +55,12 @@ impl<'a> Checker<'a> {
         given || self.raw.is_spoiled(path)
     }
 
+    /// As `is_given`, where an empty list says nothing.
+    pub(super) fn is_listed(&self, path: &str) -> bool {
+        let empty = self.entry(path).is_some_and(|entry| entry.value == Value::Array(Vec::new()));
+        self.is_given(path) && !empty
+    }
+
     /// Notes a fault of a setting, unless loading found one in it: then its value is not the one meant.
     pub(super) fn fault(&mut self, path: &str, problem: impl Into<String>, remedy: impl Into<String>) {
         if self.raw.is_spoiled(path) {

@@ -93,7 +93,7 @@ pub(crate) struct Cors {
 pub(super) fn check(checker: &mut Checker<'_>) -> Option<Server> {
     let raw: RawServer = checker.section("server");
     let dev = checker.mode == Mode::Dev;
-    let has_tls = certificates::are_given(checker) || checker.is_given(acme::DOMAINS);
+    let has_tls = certificates::are_given(checker) || checker.is_listed(acme::DOMAINS);
     let listen = listen(checker, &raw.listen, raw.behind_proxy || has_tls);
     let given = Given { chain: raw.tls_cert_file, key: raw.tls_key_file, folder: raw.tls_folder };
     let tls = certificates::check(checker, given);
@@ -193,7 +193,6 @@ fn listen(checker: &mut Checker<'_>, text: &str, ends_tls: bool) -> Option<Socke
     Some(address)
 }
 
-/// The two files of a certificate, read once to see that they are of use.
 fn issuer(checker: &mut Checker<'_>, text: Option<&str>) -> Option<String> {
     let Some(text) = text else {
         if checker.mode == Mode::Production {

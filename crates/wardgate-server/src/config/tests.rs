@@ -359,6 +359,8 @@ fn a_certificate_is_ordered_only_with_all_that_it_takes() {
     let with = |name, value| keys(production(&[listen, domains, terms, (name, value)]));
     assert_eq!(keys(production(&[listen, domains])), ["acme.accept_terms"]);
     assert_eq!(keys(production(&[terms])), ["acme.domains"], "for which names?");
+    // An empty list gets no certificate, so that it would be plain HTTP. (S-136)
+    assert_eq!(keys(production(&[listen, ("WARDGATE_ACME__DOMAINS", "")])), ["server.listen"]);
     for name in [
         "*.example.com",
         "192.0.2.1",
