@@ -1,7 +1,7 @@
 //! What a server's certificate says of itself (RFC 5280); nothing here says whether anybody vouches for it.
 
 use x509_cert::Certificate;
-use x509_cert::der::{Decode as _, Encode as _};
+use x509_cert::der::Decode as _;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
@@ -15,8 +15,6 @@ pub struct CertificateFacts {
     pub not_before: i64,
     /// Until when it is good, in seconds since 1970.
     pub not_after: i64,
-    /// Whose it is: `SubjectPublicKeyInfo` in DER.
-    pub public_key: Vec<u8>,
 }
 
 /// The bytes are no certificate.
@@ -43,7 +41,6 @@ impl CertificateFacts {
             names: names.collect(),
             not_before: seconds(certificate.validity.not_before)?,
             not_after: seconds(certificate.validity.not_after)?,
-            public_key: certificate.subject_public_key_info.to_der().map_err(|_| InvalidCertificate)?,
         })
     }
 }
@@ -64,7 +61,6 @@ mod tests {
         let facts = CertificateFacts::of(certificate.der()).unwrap();
         assert_eq!(facts.names, ["a.example.com", "*.example.org"]);
         assert_eq!((facts.not_before, facts.not_after), (1_767_225_600, 1_767_398_400));
-        assert_eq!(facts.public_key, rcgen::PublicKeyData::subject_public_key_info(&key));
         assert_eq!(CertificateFacts::of(b"none"), Err(InvalidCertificate));
         let cut = &certificate.der()[..certificate.der().len() - 1];
         assert_eq!(CertificateFacts::of(cut), Err(InvalidCertificate));

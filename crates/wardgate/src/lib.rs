@@ -65,7 +65,8 @@ pub use features::audit::{
 };
 #[cfg(feature = "acme")]
 pub use features::certificates::{
-    AcmeSettings, Certificates, Challenge, ChallengeCertificate, Look, ServedCertificate, Tended,
+    AcmeSettings, CertificateFault, CertificateVersion, Certificates, Challenge, ChosenCertificate, Look,
+    ServedCertificate, Tended,
 };
 pub use features::federation::{
     ClientSecret, Federation, Preset, ProviderChange, ProviderSettings, ProviderView, StoredProvider,

@@ -9,7 +9,6 @@ use wardgate_store::{
 
 use crate::builder::{BuildError, Builder};
 use crate::features::audit::BrokenRecord;
-#[cfg(feature = "acme")]
 use crate::features::certificates;
 use crate::features::federation::Federation;
 use crate::features::instance::{self, Moved};
@@ -124,10 +123,7 @@ impl Wardgate {
             signing_keys: reseal::rows::<Keys>(env, keyring, &mut progress).await?,
             client_secrets: reseal::rows::<Federation>(env, keyring, &mut progress).await?,
             mails: reseal::rows::<Outbox>(env, keyring, &mut progress).await?,
-            #[cfg(feature = "acme")]
             certificates: certificates::reseal(env, keyring).await?,
-            #[cfg(not(feature = "acme"))]
-            certificates: 0,
         };
         reseal::end(env, audit, keyring, &self.operator()).await?;
         Ok(done)

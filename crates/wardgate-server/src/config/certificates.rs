@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use wardgate::CertificateFault;
+
 use super::Mode;
 use super::check::Checker;
-use crate::tls::{CertificateFault, CertificateFiles, CertificatePlaces};
+use crate::tls::{CertificateFiles, CertificatePlaces};
 
 const CHAIN: &str = "server.tls_cert_file";
 const KEY: &str = "server.tls_key_file";

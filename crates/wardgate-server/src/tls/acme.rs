@@ -4,13 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
-use rustls::sign::CertifiedKey;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Interval, MissedTickBehavior};
-use wardgate::{AuthError, Challenge, Timestamp, Wardgate};
+use wardgate::{AuthError, CertificateVersion, Challenge, Wardgate};
 
-use super::{Certificates, Served};
+use super::Certificates;
 use crate::failure::Failure;
 
 /// How often each node looks for a certificate that another one got, and for what authorities ask.
@@ -21,22 +19,25 @@ pub(crate) struct Ordered {
     gate: Wardgate,
     live: Arc<Certificates>,
     /// Which certificate is served.
-    issued_at: Option<Timestamp>,
+    version: Option<CertificateVersion>,
     /// What authorities are answered.
     challenges: Vec<Challenge>,
     hangup: Signal,
 }
 
 impl Ordered {
-    /// Begins with what there is, whoever can be reached; from now on SIGHUP no longer ends the process.
+    /// Begins with what there is, whoever can be reached, and whether it is of use; from now on SIGHUP no longer ends the
+    /// process.
     ///
     /// # Errors
-    /// The database does not answer, or what is in it is of no use.
+    /// The signal cannot be waited for.
     pub(crate) async fn new(gate: Wardgate, live: Arc<Certificates>) -> Result<Self, Failure> {
         let hangup = signal(SignalKind::hangup())?;
-        let mut ordered = Self { gate, live, issued_at: None, challenges: Vec::new(), hangup };
-        ordered.look().await?;
-        if ordered.issued_at.is_none() {
+        let mut ordered = Self { gate, live, version: None, challenges: Vec::new(), hangup };
+        if let Err(error) = ordered.look().await {
+            tracing::error!(%error, "the certificate cannot be served");
+        }
+        if ordered.version.is_none() {
             tracing::warn!(
                 "there is no certificate yet: until an authority has given one, each handshake but its own is refused"
             );
@@ -47,15 +48,8 @@ impl Ordered {
     /// Orders certificates in time, and takes those that other nodes got. On SIGHUP an order that failed is not waited for.
     /// Never ends.
     pub(crate) async fn keep(mut self) {
-        let gate = self.gate.clone();
         // Apart, since an order takes minutes, in which this node answers for the names like any other.
-        tokio::spawn(async move {
-            let mut seconds = Seconds::new("certificates cannot be ordered");
-            while let Some(certificates) = gate.certificates() {
-                seconds.next().await;
-                seconds.note(&certificates.tend().await);
-            }
-        });
+        tokio::spawn(order(self.gate.clone()));
         let mut seconds = Seconds::new("it cannot be seen whether there is another certificate");
         loop {
             let asked = tokio::select! {
@@ -75,33 +69,50 @@ impl Ordered {
 
     async fn look(&mut self) -> Result<(), AuthError> {
         let Some(certificates) = self.gate.certificates() else { return Ok(()) };
-        let look = certificates.look(self.issued_at).await?;
-        if let Some(served) = look.certificate {
-            let key = PrivatePkcs8KeyDer::from(served.key.to_vec());
-            let of_no_use =
-                |fault| AuthError::Internal { context: "serve a certificate", source: Box::new(fault) };
-            self.live.replace(&[Served::new(&served.chain, key.into()).map_err(of_no_use)?]);
-            self.issued_at = Some(served.issued_at);
-            tracing::info!(issued_at = %served.issued_at, "a certificate of the authority is served");
-        }
+        let look = certificates.look(self.version.as_ref()).await?;
+        // First: without an answer to the authority what is of no use now would stay so.
         if look.challenges != self.challenges {
-            let answers: Result<HashMap<_, _>, _> = look.challenges.iter().map(answer).collect();
+            let answer = |challenge: &Challenge| Ok((challenge.name.clone(), Arc::new(challenge.answer()?)));
+            let answers: Result<HashMap<_, _>, AuthError> = look.challenges.iter().map(answer).collect();
             self.live.replace_challenges(answers?);
             self.challenges = look.challenges;
+        }
+        if let Some(chosen) = look.certificate? {
+            let names = chosen.served.facts.names.join(" ");
+            self.live.replace(&[chosen.served]);
+            self.version = Some(chosen.version);
+            if chosen.stands_in {
+                tracing::warn!(
+                    names,
+                    "another certificate is served until there is one for all names of acme.domains"
+                );
+            } else {
+                tracing::info!(names, "a certificate of the authority is served");
+            }
         }
         Ok(())
     }
 }
 
-fn answer(challenge: &Challenge) -> Result<(String, Arc<CertifiedKey>), AuthError> {
-    let answer = challenge.answer()?;
-    let (chain, key) =
-        (vec![CertificateDer::from(answer.certificate)], PrivatePkcs8KeyDer::from(answer.key.to_vec()));
-    let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key.into());
-    let key =
-        key.map_err(|error| AuthError::Internal { context: "answer an authority", source: Box::new(error) })?;
-    // Not `from_der`: it reads the certificate, and knows no `acmeIdentifier`, which is critical (RFC 8737 section 3).
-    Ok((challenge.name.clone(), Arc::new(CertifiedKey::new(chain, key))))
+async fn order(gate: Wardgate) {
+    let mut seconds = Seconds::new("certificates cannot be ordered");
+    loop {
+        seconds.next().await;
+        let gate = gate.clone();
+        let tended = apart(async move {
+            match gate.certificates() {
+                Some(certificates) => certificates.tend().await.map(drop),
+                None => Ok(()),
+            }
+        });
+        seconds.note(&tended.await);
+    }
+}
+
+/// What it gives, also if it panics: whatever an authority answers may end one order, and never all that are to come.
+async fn apart(task: impl Future<Output = Result<(), AuthError>> + Send + 'static) -> Result<(), AuthError> {
+    let panicked = |error| AuthError::Internal { context: "order a certificate", source: Box::new(error) };
+    tokio::spawn(task).await.map_err(panicked)?
 }
 
 /// What is done each second, and whether it goes well: of failures in a row the first is told.
@@ -127,5 +138,17 @@ impl Seconds {
             tracing::error!(%error, "{}; it is tried again each second", self.what_fails);
         }
         self.was_well = result.is_ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_in_one_order_is_an_error_like_others() {
+        apart(async { Ok(()) }).await.unwrap();
+        let error = apart(async { panic!("what an authority said") }).await.unwrap_err();
+        assert!(matches!(error, AuthError::Internal { context: "order a certificate", .. }));
     }
 }

@@ -8,18 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io};
 
-use rustls::InconsistentKeys;
+use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::CertifiedKey;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
-use wardgate::CertificateFacts;
+use wardgate::{CertificateFault, ServedCertificate};
 
-use super::{Certificates, Served};
+use super::Certificates;
 use crate::config::{open_to_all, read_secret_file};
 
-/// How often the files are looked at: two calls that read no data.
+/// How often the files are looked at: two calls for each certificate and one that lists the folder, none of which reads
+/// what is in a file.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// What the two files of a certificate are called in a folder of such folders, as the usual tools for authorities lay
@@ -74,15 +73,6 @@ pub(crate) struct CertificateFiles {
     pub(crate) key: PathBuf,
 }
 
-/// Which of the files is wrong, and how.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum CertificateFault {
-    #[error("{0}")]
-    Chain(String),
-    #[error("{0}")]
-    Key(String),
-}
-
 impl CertificateFiles {
     /// Whether either is there; what cannot be looked at is taken for one that cannot be read.
     fn may_be_there(&self) -> bool {
@@ -93,7 +83,7 @@ impl CertificateFiles {
     ///
     /// # Errors
     /// Files that cannot be read, hold something else, or do not belong together.
-    pub(crate) fn load(&self) -> Result<Served, CertificateFault> {
+    pub(crate) fn load(&self) -> Result<ServedCertificate, CertificateFault> {
         let chain = read_secret_file(&self.chain)
             .map_err(|error| CertificateFault::Chain(format!("the file cannot be read: {error}")))?;
         let key = read_secret_file(&self.key)
@@ -102,11 +92,11 @@ impl CertificateFiles {
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| {
             CertificateFault::Key("the file holds no private key in PEM without a passphrase".into())
         })?;
-        Served::new(&chain, key)
+        ServedCertificate::new(&chain, key)
     }
 
     /// As [`Self::load`], for a server that runs: what would be refused at its start is refused now (S-140).
-    fn load_again(&self, production: bool) -> Result<Served, CertificateFault> {
+    fn load_again(&self, production: bool) -> Result<ServedCertificate, CertificateFault> {
         if let Some(mode) = production.then(|| open_to_all(&self.key)).flatten() {
             return Err(CertificateFault::Key(format!(
                 "everybody on this machine may read or change the file (mode {mode})"
@@ -124,39 +114,6 @@ impl CertificateFiles {
             CertificateFault::Chain(_) => &self.chain,
             CertificateFault::Key(_) => &self.key,
         }
-    }
-}
-
-impl Served {
-    /// A chain in PEM with its key.
-    ///
-    /// # Errors
-    /// They are something else, or do not belong together.
-    pub(super) fn new(chain: &str, key: PrivateKeyDer<'static>) -> Result<Self, CertificateFault> {
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(chain.as_bytes())
-            .collect::<Result<_, _>>()
-            .map_err(|error| CertificateFault::Chain(format!("the file is no PEM: {error}")))?;
-        let Some(own) = chain.first() else {
-            return Err(CertificateFault::Chain("the file holds no certificate in PEM".into()));
-        };
-        let facts = CertificateFacts::of(own);
-        let facts =
-            facts.map_err(|error| CertificateFault::Chain(format!("the first certificate {error}")))?;
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let key = CertifiedKey::from_der(chain, key, &provider).map_err(fault)?;
-        Ok(Self { key: Arc::new(key), facts })
-    }
-}
-
-fn fault(error: rustls::Error) -> CertificateFault {
-    match error {
-        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-            CertificateFault::Key("the key is not that of the certificate".into())
-        }
-        rustls::Error::InvalidCertificate(error) => {
-            CertificateFault::Chain(format!("the first certificate is invalid: {error}"))
-        }
-        error => CertificateFault::Key(format!("the key is of no use: {error}")),
     }
 }
 
@@ -182,9 +139,10 @@ impl Stamp {
 /// The files of one certificate, and what was read from them last.
 struct Watched {
     files: CertificateFiles,
-    seen: [Option<Stamp>; 2],
+    /// `None`: nothing was read yet.
+    seen: Option<[Option<Stamp>; 2]>,
     /// `None`: they came later than the server's start, and were of no use so far.
-    served: Option<Served>,
+    served: Option<ServedCertificate>,
 }
 
 /// Keeps the certificates to what the files say.
@@ -214,7 +172,7 @@ impl Watch {
             let served = files.load_again(production);
             let served = served
                 .map_err(|fault| io::Error::other(format!("{}: {fault}", files.named(&fault).display())))?;
-            Ok(Watched { files, seen, served: Some(served) })
+            Ok(Watched { files, seen: Some(seen), served: Some(served) })
         };
         let all = places.list().map_err(io::Error::other)?;
         let all = all.into_iter().map(watched).collect::<io::Result<_>>()?;
@@ -283,13 +241,13 @@ impl Watch {
 impl Watched {
     /// One that has not been read yet.
     fn new(files: CertificateFiles) -> Self {
-        Self { files, seen: [None, None], served: None }
+        Self { files, seen: None, served: None }
     }
 
     /// Says whether there is something to serve that was read just now; what is broken stays as it was.
     fn read(&mut self, asked: bool, production: bool) -> bool {
         // Looked at before they are read: a change in between is seen at the next look.
-        let stamp = self.files.stamp();
+        let stamp = Some(self.files.stamp());
         if !asked && stamp == self.seen {
             return false;
         }

@@ -19,20 +19,13 @@ use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::server::TlsStream;
-use wardgate::CertificateFacts;
+use wardgate::ServedCertificate;
 
 pub(crate) use acme::{LOOK, Ordered};
-pub(crate) use files::{CertificateFault, CertificateFiles, CertificatePlaces, Watch};
+pub(crate) use files::{CertificateFiles, CertificatePlaces, Watch};
 
 /// What an authority says in a handshake that only asks whether a name is this server's (RFC 8737 section 6.2).
 const ACME: &[u8] = b"acme-tls/1";
-
-/// A certificate with its key, and what it says of itself.
-#[derive(Clone, Debug)]
-pub(crate) struct Served {
-    pub(crate) key: Arc<CertifiedKey>,
-    pub(crate) facts: CertificateFacts,
-}
 
 /// The certificates that there are at this moment.
 #[derive(Debug, Default)]
@@ -69,19 +62,35 @@ impl Set {
 }
 
 impl Certificates {
-    /// Puts these in the place of all that were there; of two for one name the first is shown.
-    pub(crate) fn replace(&self, all: &[Served]) {
-        let mut by_name = HashMap::new();
-        self.ends.clear();
-        for Served { key, facts } in all {
-            for name in &facts.names {
-                by_name.entry(name.clone()).or_insert_with(|| Arc::clone(key));
+    /// Puts these in the place of all that were there; of two for one name that is shown which ends later, as tools lay a
+    /// new one beside the old.
+    pub(crate) fn replace(&self, all: &[ServedCertificate]) {
+        let mut by_name: HashMap<&str, &ServedCertificate> = HashMap::new();
+        for served in all {
+            for name in &served.facts.names {
+                let shown = by_name.entry(name).or_insert(served);
+                if served.facts.not_after > shown.facts.not_after {
+                    *shown = served;
+                }
             }
-            let label = facts.names.first().cloned().unwrap_or_default();
-            self.ends.get_or_create(&[("certificate", label)]).set(facts.not_after);
         }
+        let first = all.first().map(|first| {
+            let name = first.facts.names.first().map(String::as_str);
+            name.and_then(|name| by_name.get(name).copied()).unwrap_or(first)
+        });
+        self.ends.clear();
+        // Nobody need be called for one that is never shown. Of two by one name the end of the first of them counts.
+        for served in by_name.values().copied().chain(first) {
+            let label = served.facts.names.first().cloned().unwrap_or_default();
+            let end = self.ends.get_or_create_owned(&[("certificate", label)]);
+            if end.get() == 0 || served.facts.not_after < end.get() {
+                end.set(served.facts.not_after);
+            }
+        }
+        let key = |served: &ServedCertificate| Arc::clone(&served.key);
         let mut set = self.set.write().unwrap_or_else(PoisonError::into_inner);
-        (set.first, set.by_name) = (all.first().map(|served| Arc::clone(&served.key)), by_name);
+        set.first = first.map(key);
+        set.by_name = by_name.into_iter().map(|(name, served)| (name.to_owned(), key(served))).collect();
     }
 
     /// Puts these in the place of all that authorities were answered.
@@ -232,13 +241,43 @@ mod tests {
         Some((own?, accepted))
     }
 
+    fn served(names: &[&str], not_after: i64) -> ServedCertificate {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        let facts = wardgate::CertificateFacts { names, not_before: 0, not_after };
+        ServedCertificate { key: made("a.example").0, facts }
+    }
+
+    #[test]
+    fn of_two_for_one_name_the_one_that_ends_later_is_shown_and_the_end_of_what_is_shown_is_told() {
+        let live = Certificates::default();
+        let (old, new) = (served(&["a.example", "b.example"], 10), served(&["b.example", "a.example"], 20));
+        let wide = served(&["*.example", "b.example"], 15);
+        let end = |name: &str| live.ends.get(&[("certificate", name.to_owned())]).map(|end| end.get());
+        for all in [[&old, &new, &wide], [&wide, &new, &old], [&new, &wide, &old]] {
+            live.replace(&all.map(Clone::clone));
+            let set = live.set.read().unwrap();
+            let is = |name, expected: &ServedCertificate| Arc::ptr_eq(set.find(name).unwrap(), &expected.key);
+            assert!(
+                is(Some("a.example"), &new) && is(Some("b.example"), &new) && is(Some("c.example"), &wide)
+            );
+            // Whoever names nobody is shown no older one either.
+            assert!(is(None, if Arc::ptr_eq(&all[0].key, &wide.key) { &wide } else { &new }));
+            assert_eq!((end("a.example"), end("b.example"), end("*.example")), (None, Some(20), Some(15)));
+        }
+        // Both are shown, each for one: somebody has to look after the one that ends first.
+        live.replace(&[served(&["a.example", "b.example"], 10), served(&["a.example", "c.example"], 20)]);
+        assert_eq!(end("a.example"), Some(10));
+        live.replace(&[]);
+        assert!(live.set.read().unwrap().find(Some("a.example")).is_none() && end("a.example").is_none());
+    }
+
     // RFC 8737 section 3
     #[tokio::test]
     async fn an_authority_sees_its_answer_and_nothing_else_does() {
         let live = Arc::new(Certificates::default());
         let ((first, own), (proof, answer)) = (made("a.example"), made("b.example"));
-        let facts = CertificateFacts::of(&own).unwrap();
-        live.replace(&[Served { key: first, facts }]);
+        let facts = wardgate::CertificateFacts::of(&own).unwrap();
+        live.replace(&[ServedCertificate { key: first, facts }]);
         live.replace_challenges(HashMap::from([("b.example".to_owned(), proof)]));
         for (name, alpn, expected) in [
             ("b.example", &[ACME][..], Some((&answer, false))),

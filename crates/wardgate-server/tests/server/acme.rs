@@ -5,7 +5,10 @@ use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
+use rusqlite::Connection;
+use rusqlite::types::FromSql;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::json;
@@ -31,8 +34,7 @@ fn free_port() -> u16 {
 }
 
 impl Pebble {
-    /// `life`: of a certificate, in seconds.
-    fn start(life: u64) -> Option<Self> {
+    fn start() -> Option<Self> {
         let program = PathBuf::from(std::env::var_os("WARDGATE_TEST_PEBBLE")?);
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
@@ -48,7 +50,7 @@ impl Pebble {
             "httpPort": 1,
             "tlsPort": port,
             "externalAccountBindingRequired": false,
-            "certificateValidityPeriod": life,
+            "certificateValidityPeriod": 90 * 24 * 60 * 60,
         }});
         fs::write(path("pebble.json"), config.to_string()).unwrap();
         let log = |name| Stdio::from(File::create(path(name)).unwrap());
@@ -81,6 +83,21 @@ impl Pebble {
             .env("WARDGATE_ACME__ACCEPT_TERMS", "true")
             .env("WARDGATE_ACME__ROOT_FILE", self.folder.path().join("authority.pem"));
         command
+    }
+
+    /// What is kept of it, where it is SQLite. Times are in milliseconds.
+    fn sql(&self, text: &str) {
+        self.database().execute_batch(text).unwrap();
+    }
+
+    fn one<T: FromSql>(&self, text: &str) -> T {
+        self.database().query_row(text, [], |row| row.get(0)).unwrap()
+    }
+
+    fn database(&self) -> Connection {
+        let database = Connection::open(self.folder.path().join("data/wardgate.db")).unwrap();
+        database.busy_timeout(Duration::from_secs(10)).unwrap();
+        database
     }
 
     fn logged(&self, text: &str) -> usize {
@@ -128,7 +145,7 @@ fn wait_until_served(server: &Server) {
 
 #[test]
 fn a_certificate_is_got_kept_and_renewed() {
-    let Some(pebble) = Pebble::start(15) else { return };
+    let Some(pebble) = Pebble::start() else { return };
     let server = Server::spawn(pebble.command(pebble.port));
     server.wait_for_log("there is no certificate yet");
     assert!(shown(&server, NAMES[0]).is_empty(), "nothing is served yet");
@@ -141,7 +158,8 @@ fn a_certificate_is_got_kept_and_renewed() {
     let server = Server::spawn(pebble.command(pebble.port));
     assert_eq!(serves(&server, NAMES[0]), first);
     assert_eq!(pebble.certificates(), 1);
-    // After two thirds of its life there is the next, and whoever asks meanwhile gets the old one.
+    // When it is time there is the next, and whoever asks meanwhile gets the old one.
+    pebble.sql("UPDATE acme_certificates SET due_at = 0");
     server.wait_for_log("ordering a certificate");
     serves(&server, NAMES[0]);
     server.wait_for_log("there is a new certificate");
@@ -150,8 +168,95 @@ fn a_certificate_is_got_kept_and_renewed() {
 }
 
 #[test]
+fn what_cannot_be_served_is_no_end_and_another_is_ordered() {
+    let Some(pebble) = Pebble::start() else { return };
+    let server = Server::spawn(pebble.command(pebble.port));
+    wait_until_served(&server);
+    let first = serves(&server, NAMES[0]);
+    drop(server);
+    // The first block is whole: it is what comes after it that nobody reads.
+    pebble.sql(
+        "UPDATE acme_certificates SET chain = chain || '-----BEGIN CERTIFICATE-----' || char(10) || '*' \
+         || char(10) || '-----END CERTIFICATE-----'",
+    );
+    // One that has just come is not ordered anew: what comes next might be no better.
+    let server = Server::spawn(pebble.command(pebble.port));
+    server.wait_for_log("the certificate cannot be served");
+    server.wait_for_log("there is no certificate yet");
+    server.wait_for_log_without("ordering a certificate", "it cannot be seen whether there is another");
+    drop(server);
+    assert_eq!(pebble.certificates(), 1);
+    pebble.sql("UPDATE acme_certificates SET issued_at = issued_at - 3600000");
+    let server = Server::spawn(pebble.command(pebble.port));
+    server.wait_for_log("the certificate in the database is of no use: another is ordered");
+    wait_until_served(&server);
+    assert_ne!(serves(&server, NAMES[0]), first);
+    assert_eq!(pebble.certificates(), 2);
+}
+
+#[test]
+fn a_name_more_takes_no_other_off_the_air() {
+    let Some(pebble) = Pebble::start() else { return };
+    let server = Server::spawn(pebble.command(pebble.port));
+    wait_until_served(&server);
+    let first = serves(&server, NAMES[1]);
+    drop(server);
+    let command = |port| {
+        let mut command = pebble.command(port);
+        command.env("WARDGATE_ACME__DOMAINS", format!("new.example.test,{}", NAMES[1]));
+        command
+    };
+    // The authority cannot look, and gives nothing.
+    let server = Server::spawn(command(free_port()));
+    server.wait_for_log("another certificate is served until there is one for all names");
+    assert_eq!(serves(&server, NAMES[1]), first);
+    server.wait_for_log("no certificate was got");
+    assert_eq!(serves(&server, NAMES[1]), first);
+    drop(server);
+    // As if each try had ended with its server: the next takes as long as after as many that failed.
+    pebble.sql("UPDATE acme_certificates SET due_at = 0, attempts = 3 WHERE names LIKE 'new%'");
+    let mut server = Server::spawn(command(pebble.port));
+    server.wait_for_log("ordering a certificate");
+    server.kill();
+    let wait =
+        "SELECT due_at - CAST(strftime('%s') AS INTEGER) * 1000 FROM acme_certificates WHERE attempts = 4";
+    assert!(pebble.one::<i64>(wait) > 60 * 60 * 1000);
+    // Whoever is asked to hurry waits for no server that is gone.
+    pebble.sql("UPDATE acme_certificates SET claimed_until = 1 WHERE names LIKE 'new%'");
+    let server = Server::spawn(command(pebble.port));
+    server.wait_for_log("another certificate is served until");
+    server.signal("HUP");
+    server.wait_for_log("the order that failed is tried again now");
+    wait_until_served(&server);
+    assert_eq!(serves(&server, "new.example.test"), serves(&server, NAMES[1]));
+    assert_ne!(serves(&server, NAMES[1]), first);
+}
+
+#[test]
+fn an_order_that_was_overtaken_takes_nothing_from_the_other() {
+    let Some(pebble) = Pebble::start() else { return };
+    let server = Server::spawn(pebble.command(pebble.port));
+    wait_until_served(&server);
+    let first = serves(&server, NAMES[0]);
+    // Another server takes the order while this one waits, and has an answer of its own put down for one of the names.
+    pebble.sql(
+        "CREATE TRIGGER taken AFTER INSERT ON acme_challenges WHEN new.name = 'tenant.example.test' BEGIN
+             UPDATE acme_challenges SET digest = zeroblob(32) WHERE name = new.name;
+             UPDATE acme_certificates SET due_at = due_at + 1;
+         END;
+         UPDATE acme_certificates SET due_at = 0",
+    );
+    server.wait_for_log("another server has taken the order over");
+    let left = "SELECT count(*) FROM acme_challenges";
+    while pebble.one::<i64>(left) > 1 {}
+    assert_eq!(pebble.one::<i64>("SELECT count(*) FROM acme_challenges WHERE digest = zeroblob(32)"), 1);
+    assert_eq!(serves(&server, NAMES[0]), first);
+    assert_eq!(pebble.certificates(), 1);
+}
+
+#[test]
 fn a_second_server_takes_what_the_first_has_got() {
-    let Some(pebble) = Pebble::start(90 * 24 * 60 * 60) else { return };
+    let Some(pebble) = Pebble::start() else { return };
     let Some(database) = crate::relocate::empty() else { return };
     let spawn = |port| {
         let mut command = pebble.command(port);
@@ -168,7 +273,7 @@ fn a_second_server_takes_what_the_first_has_got() {
 
 #[test]
 fn who_is_not_believed_waits_and_another_server_may_answer() {
-    let Some(pebble) = Pebble::start(90 * 24 * 60 * 60) else { return };
+    let Some(pebble) = Pebble::start() else { return };
     let Some(database) = crate::relocate::empty() else { return };
     let command = |port| {
         let mut command = pebble.command(port);

@@ -261,6 +261,12 @@ fn each_name_gets_its_own_certificate_and_others_come_and_go() {
     fs::create_dir(files.path("many").join("half")).unwrap();
     fs::write(files.path("many").join("half/privkey.pem"), "none").unwrap();
     server.wait_for_log("there is none yet");
+    // Nor is one that leads nowhere at all passed over without a word.
+    fs::create_dir(files.path("many").join("loop")).unwrap();
+    for file in ["fullchain.pem", "privkey.pem"] {
+        std::os::unix::fs::symlink(file, files.path("many").join("loop").join(file)).unwrap();
+    }
+    server.wait_for_log("there is none yet");
     fs::rename(files.path("many"), files.path("gone")).unwrap();
     server.wait_for_log("what was served stays");
     for (name, expected) in [("shop.example.com", own), ("late.example.net", late)] {

@@ -5,7 +5,6 @@
 
 pub(crate) mod instance;
 
-#[cfg(feature = "acme")]
 pub(crate) mod certificates;
 
 pub(crate) mod audit;

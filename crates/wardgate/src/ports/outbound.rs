@@ -61,7 +61,7 @@ pub enum OutboundError {
     /// The answer is longer than 1 MiB.
     #[error("the answer is longer than 1 MiB")]
     TooLarge,
-    /// Not reached, cut off, or no answer within five seconds.
+    /// Not reached, cut off, or no answer in time.
     #[error("{0}")]
     Failed(String),
 }
@@ -325,7 +325,7 @@ fn failed(error: &reqwest::Error) -> OutboundError {
             None => break,
         }
     }
-    let text = if error.is_timeout() { "no answer within 5 seconds".to_owned() } else { cause.to_string() };
+    let text = if error.is_timeout() { "no answer in time".to_owned() } else { cause.to_string() };
     OutboundError::Failed(text)
 }
 

@@ -34,13 +34,28 @@ pub(super) fn delay(failures: i64) -> Duration {
 
 /// The least time between two orders that go well, however an authority dates what it gives, and whatever the clock here
 /// says: authorities shut out who asks without end.
-const LEAST_PAUSE: Duration = Duration::from_secs(60 * 60);
+pub(super) const LEAST_PAUSE: Duration = Duration::from_secs(60 * 60);
+
+/// The same where certificates are good for less than a few hours.
+const LEAST_PAUSE_EVER: Duration = Duration::from_secs(60);
+
+/// How far ahead of the clock here a certificate may begin: authorities rather date theirs back.
+const LATEST_BEGINNING: Duration = Duration::from_secs(60 * 60);
+
+/// No more than this of what somebody else wrote stands in a line of the log, in characters.
+const LONGEST_SAYING: usize = 500;
 
 /// When the next certificate is asked for: after two thirds of this one's time, so that the last third is left for what
 /// may fail.
 pub(super) fn renew_at(not_before: Timestamp, not_after: Timestamp, now: Timestamp) -> Timestamp {
     let life = not_after.since(not_before);
-    not_before.plus(life / 3 * 2).max(now.plus(LEAST_PAUSE.min(life / 3)))
+    not_before.plus(life / 3 * 2).max(now.plus(LEAST_PAUSE.min(life / 3).max(LEAST_PAUSE_EVER)))
+}
+
+/// When the order is anybody's again whose node says nothing any more, after `failures` in a row before it: a crash in
+/// each is to wait longer each time, too.
+pub(super) fn after_silence(failures: i64) -> Duration {
+    delay(failures.saturating_add(1)).max(LEASE)
 }
 
 /// What is wrong with a certificate that an authority gave.
@@ -48,32 +63,43 @@ pub(super) fn renew_at(not_before: Timestamp, not_after: Timestamp, now: Timesta
 pub(super) enum Unfit {
     #[error("the certificate is not for {0}")]
     Lacks(String),
-    #[error("the certificate is another key's")]
-    Key,
     #[error("the certificate has ended already, at {0}: is the clock right?")]
     Ended(Timestamp),
+    #[error("the certificate begins only at {0}: is the clock right?")]
+    Ahead(Timestamp),
 }
 
 /// Whether a certificate is what was asked for. One that is not takes no other's place.
-pub(super) fn fits(
-    given: &CertificateFacts,
-    asked: &[String],
-    public_key: &[u8],
-    now: Timestamp,
-) -> Result<(), Unfit> {
+pub(super) fn fits(given: &CertificateFacts, asked: &[String], now: Timestamp) -> Result<(), Unfit> {
     let missing: Vec<_> =
         asked.iter().filter(|name| !given.names.contains(name)).map(String::as_str).collect();
     if !missing.is_empty() {
         return Err(Unfit::Lacks(missing.join(", ")));
     }
-    if given.public_key != public_key {
-        return Err(Unfit::Key);
-    }
-    let not_after = Timestamp::from_millis(given.not_after.saturating_mul(1000));
+    let (not_before, not_after) = validity(given);
     if not_after <= now {
         return Err(Unfit::Ended(not_after));
     }
+    if not_before > now.plus(LATEST_BEGINNING) {
+        return Err(Unfit::Ahead(not_before));
+    }
     Ok(())
+}
+
+/// From when until when a certificate is good.
+pub(super) fn validity(facts: &CertificateFacts) -> (Timestamp, Timestamp) {
+    let seconds = |seconds: i64| Timestamp::from_millis(seconds.saturating_mul(1000));
+    (seconds(facts.not_before), seconds(facts.not_after))
+}
+
+/// What somebody else wrote, fit for a line of the log: an authority's words could else feign lines of ours.
+pub(super) fn said(text: &str) -> String {
+    let mut characters = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut said: String = characters.by_ref().take(LONGEST_SAYING).collect();
+    if characters.next().is_some() {
+        said.push('…');
+    }
+    said
 }
 
 /// What a name of an order needs before the order goes on.
@@ -139,9 +165,10 @@ mod tests {
         ] {
             assert_eq!(renew_at(begin, begin.plus(life), now), now.plus(LEAST_PAUSE), "{life:?}");
         }
-        // The shortest that there are: a third of their time is left then, too.
-        let life = Duration::from_secs(15);
-        assert_eq!(renew_at(begin, begin.plus(life), begin.plus(life)), begin.plus(Duration::from_secs(20)));
+        for (life, pause) in [(120 * 60, 40 * 60), (15 * 60, 5 * 60), (15, 60), (0, 60)] {
+            let (end, pause) = (begin.plus(Duration::from_secs(life)), Duration::from_secs(pause));
+            assert_eq!(renew_at(begin, end, end), end.plus(pause), "{life}");
+        }
     }
 
     #[test]
@@ -153,14 +180,25 @@ mod tests {
             names: names(&["b.example", "a.example", "c.example"]),
             not_before: 1_799_999_000,
             not_after: 1_800_000_001,
-            public_key: b"ours".to_vec(),
         };
-        assert_eq!(fits(&given, &asked, b"ours", now), Ok(()));
+        assert_eq!(fits(&given, &asked, now), Ok(()));
         let fewer = CertificateFacts { names: names(&["a.example"]), ..given.clone() };
-        assert_eq!(fits(&fewer, &asked, b"ours", now), Err(Unfit::Lacks("b.example".to_owned())));
-        assert_eq!(fits(&given, &asked, b"other", now), Err(Unfit::Key));
-        let ended = CertificateFacts { not_after: 1_800_000_000, ..given };
-        assert_eq!(fits(&ended, &asked, b"ours", now), Err(Unfit::Ended(now)));
+        assert_eq!(fits(&fewer, &asked, now), Err(Unfit::Lacks("b.example".to_owned())));
+        let ended = CertificateFacts { not_after: 1_800_000_000, ..given.clone() };
+        assert_eq!(fits(&ended, &asked, now), Err(Unfit::Ended(now)));
+        let from = |not_before| CertificateFacts { not_before, not_after: 1_900_000_000, ..given.clone() };
+        assert_eq!(fits(&from(1_800_003_600), &asked, now), Ok(()));
+        let ahead = Timestamp::from_millis(1_800_003_601_000);
+        assert_eq!(fits(&from(1_800_003_601), &asked, now), Err(Unfit::Ahead(ahead)));
+        let far = CertificateFacts { not_after: i64::MAX, ..from(i64::MAX) };
+        assert!(matches!(fits(&far, &asked, now), Err(Unfit::Ahead(_))));
+    }
+
+    #[test]
+    fn what_an_authority_says_is_one_line_and_no_book() {
+        assert_eq!(said("no such\r\nname\u{1b}[2J"), "no such  name [2J");
+        assert_eq!(said(&"ä".repeat(500)), "ä".repeat(500));
+        assert_eq!(said(&"ä".repeat(501)), format!("{}…", "ä".repeat(500)));
     }
 
     #[test]
@@ -173,6 +211,9 @@ mod tests {
             Some(*sum)
         });
         assert!(within_the_hour.take_while(|sum| *sum < Duration::from_secs(3600)).count() < 4);
+        // Who dies each time waits no less, and never so little that two are at it.
+        assert!((0..9).all(|failures| after_silence(failures) >= delay(failures + 1)));
+        assert!((0..9).all(|failures| after_silence(failures) >= LEASE && LEASE > LONGEST_ORDER));
     }
 
     #[test]

@@ -6,20 +6,18 @@ use instant_acme::{
     Account, AccountCredentials, ChallengeStatus, ChallengeType, Identifier, NewAccount, NewOrder, Order,
     OrderStatus, RetryPolicy,
 };
-use rcgen::{CertificateParams, DistinguishedName, KeyPair, PublicKeyData as _};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
+use rcgen::{CertificateParams, DistinguishedName, KeyPair};
+use rustls::pki_types::PrivatePkcs8KeyDer;
 use wardgate_crypto::CertificateFacts;
 use zeroize::Zeroizing;
 
+use super::chain::{CertificateFault, ServedCertificate};
 use super::model::{LEASE, Needed, Unfit, Unprovable, fits, forgets_the_account, needed};
-use super::service::Certificates;
+use super::reseal::ACCOUNT;
+use super::service::{Certificates, Challenge};
 use super::store;
 use crate::kernel::error::AuthError;
 use crate::ports::Outbound;
-
-/// For what the account at an authority is sealed.
-pub(super) const ACCOUNT: &str = "wardgate acme account";
 
 /// How long the authority may take to look at the proofs, and to write the certificate.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,6 +35,8 @@ pub(super) enum OrderError {
     Wrong(String),
     #[error("the authority did not answer with what was asked for: {0}")]
     Unfit(#[from] Unfit),
+    #[error("the authority did not answer with what was asked for: {0}")]
+    Unservable(#[from] CertificateFault),
     #[error("the order took longer than four minutes")]
     Late,
     #[error(transparent)]
@@ -52,8 +52,11 @@ pub(super) struct Ordered {
     pub(super) facts: CertificateFacts,
 }
 
-/// Asks for a certificate.
-pub(super) async fn run(certificates: &Certificates) -> Result<Ordered, OrderError> {
+/// Asks for a certificate. What it has the nodes answer meanwhile is added to `proofs`, however it ends.
+pub(super) async fn run(
+    certificates: &Certificates,
+    proofs: &mut Vec<Challenge>,
+) -> Result<Ordered, OrderError> {
     let account = account(certificates).await?;
     let identifiers: Vec<_> = certificates.names().iter().cloned().map(Identifier::Dns).collect();
     let mut order = match account.new_order(&NewOrder::new(&identifiers)).await {
@@ -63,7 +66,7 @@ pub(super) async fn run(certificates: &Certificates) -> Result<Ordered, OrderErr
         }
         order => order?,
     };
-    prove(certificates, &mut order).await?;
+    prove(certificates, &mut order, proofs).await?;
     let policy = RetryPolicy::new().timeout(PATIENCE);
     if order.poll_ready(&policy).await? != OrderStatus::Ready {
         return Err(OrderError::Unproven(objections(&mut order).await?));
@@ -71,9 +74,11 @@ pub(super) async fn run(certificates: &Certificates) -> Result<Ordered, OrderErr
     let key = KeyPair::generate().map_err(|error| AuthError::internal("make a key for TLS", error))?;
     order.finalize_csr(&signing_request(certificates.names(), &key)?).await?;
     let chain = order.poll_certificate(&policy).await?;
-    let facts = facts(&chain)?;
-    fits(&facts, certificates.names(), &key.subject_public_key_info(), certificates.env.now())?;
-    Ok(Ordered { chain, key: Zeroizing::new(key.serialize_der()), facts })
+    let key = Zeroizing::new(key.serialize_der());
+    // As each node will read it, today and after a restart: what they cannot serve takes no other's place.
+    let served = ServedCertificate::new(&chain, PrivatePkcs8KeyDer::from(key.to_vec()).into())?;
+    fits(&served.facts, certificates.names(), certificates.env.now())?;
+    Ok(Ordered { chain, key, facts: served.facts })
 }
 
 /// The account at the authority: that of the database, or one that is made now and kept there.
@@ -116,8 +121,12 @@ async fn forget_account(certificates: &Certificates) -> Result<(), AuthError> {
 }
 
 /// Writes down what every node is to answer for the names, and tells the authority to look once each has read it.
-async fn prove(certificates: &Certificates, order: &mut Order) -> Result<(), OrderError> {
-    let (mut proofs, mut authorizations) = (Vec::new(), order.authorizations());
+async fn prove(
+    certificates: &Certificates,
+    order: &mut Order,
+    proofs: &mut Vec<Challenge>,
+) -> Result<(), OrderError> {
+    let mut authorizations = order.authorizations();
     while let Some(authorization) = authorizations.next().await {
         let mut authorization = authorization?;
         let name = authorization.identifier().to_string().to_ascii_lowercase();
@@ -131,7 +140,8 @@ async fn prove(certificates: &Certificates, order: &mut Order) -> Result<(), Ord
                 let challenge = authorization.challenge(ChallengeType::TlsAlpn01);
                 let challenge =
                     challenge.ok_or(OrderError::Unprovable(name.clone(), Unprovable::NotOffered))?;
-                proofs.push((name, challenge.key_authorization().digest().as_ref().to_vec()));
+                let digest = challenge.key_authorization().digest().as_ref().to_vec();
+                proofs.push(Challenge { name, digest });
             }
             Err(reason) => return Err(OrderError::Unprovable(name, reason)),
         }
@@ -140,9 +150,9 @@ async fn prove(certificates: &Certificates, order: &mut Order) -> Result<(), Ord
         return Ok(());
     }
     let until = certificates.env.now().plus(LEASE);
-    let written = certificates.env.db.write_global((proofs, until), |tx, (proofs, until)| {
+    let written = certificates.env.db.write_global((proofs.clone(), until), |tx, (proofs, until)| {
         Box::pin(async move {
-            for (name, digest) in proofs {
+            for Challenge { name, digest } in proofs {
                 store::put_challenge(tx, name, digest, *until).await?;
             }
             Ok::<_, AuthError>(())
@@ -185,10 +195,4 @@ fn signing_request(names: &[String], key: &KeyPair) -> Result<Vec<u8>, AuthError
     });
     let request = request.map_err(|error| AuthError::internal("ask for a certificate", error))?;
     Ok(request.der().to_vec())
-}
-
-fn facts(chain: &str) -> Result<CertificateFacts, OrderError> {
-    let wrong = || OrderError::Wrong("that is no certificate".to_owned());
-    let own = CertificateDer::from_pem_slice(chain.as_bytes()).map_err(|_| wrong())?;
-    CertificateFacts::of(&own).map_err(|_| wrong())
 }

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use wardgate_crypto::Keyring;
 use wardgate_store::GlobalTx;
 
-use super::order::ACCOUNT;
-use super::service::KEY;
 use super::store;
 use crate::environment::Environment;
 use crate::kernel::error::AuthError;
 use crate::ports::Rng;
+
+/// For what the account at an authority is sealed.
+pub(super) const ACCOUNT: &str = "wardgate acme account";
+
+/// For what a certificate's key is sealed.
+pub(super) const KEY: &str = "wardgate acme certificate";
 
 /// Seals accounts and the keys of certificates anew under the given master key; how many.
 pub(crate) async fn reseal(env: &Environment, keyring: &Arc<Keyring>) -> Result<u64, AuthError> {

@@ -4,19 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rcgen::{CertificateParams, CustomExtension, KeyPair};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::sign::CertifiedKey;
 use wardgate_crypto::Keyring;
-use zeroize::Zeroizing;
 
-use super::model::{LEASE, LONGEST_ORDER, REMEMBERED, delay, renew_at};
+use super::chain::ServedCertificate;
+use super::choice::choose;
+use super::model::{
+    LEASE, LEAST_PAUSE, LONGEST_ORDER, REMEMBERED, after_silence, delay, renew_at, said, validity,
+};
 use super::order::{self, OrderError, Ordered};
-use super::store::{self, Issued, State, Which};
+use super::reseal::KEY;
+use super::store::{self, CertificateVersion, Issued, Kept, State, Which};
 use crate::environment::Environment;
 use crate::kernel::error::AuthError;
 use crate::kernel::time::Timestamp;
 use crate::ports::Outbound;
-
-/// For what a certificate's key is sealed.
-pub(super) const KEY: &str = "wardgate acme certificate";
 
 /// From where a certificate comes, and for what.
 #[derive(Clone)]
@@ -43,20 +46,21 @@ pub struct Certificates {
 
 /// What a node is to serve.
 pub struct Look {
-    /// A certificate that is another than the one seen.
-    pub certificate: Option<ServedCertificate>,
     /// What to answer an authority that asks whether a name is this server's.
     pub challenges: Vec<Challenge>,
+    /// A certificate that is another than the one seen; or why what there is cannot be served. Its place is then ordered
+    /// anew, and the challenges count all the same.
+    pub certificate: Result<Option<ChosenCertificate>, AuthError>,
 }
 
-/// A certificate with its key.
-pub struct ServedCertificate {
-    /// PEM: the server's own, then those that lead to a root.
-    pub chain: String,
-    /// PKCS#8.
-    pub key: Zeroizing<Vec<u8>>,
+/// A certificate that is to be served.
+pub struct ChosenCertificate {
+    /// The certificate with its key.
+    pub served: ServedCertificate,
     /// What tells it from others.
-    pub issued_at: Timestamp,
+    pub version: CertificateVersion,
+    /// Whether there is none yet for just the names that were asked for, and this one has some of them.
+    pub stands_in: bool,
 }
 
 /// A question of an authority.
@@ -65,15 +69,7 @@ pub struct Challenge {
     /// The name that is asked about.
     pub name: String,
     /// What the answer has to say.
-    digest: Vec<u8>,
-}
-
-/// What answers a [`Challenge`].
-pub struct ChallengeCertificate {
-    /// DER.
-    pub certificate: Vec<u8>,
-    /// PKCS#8.
-    pub key: Zeroizing<Vec<u8>>,
+    pub(super) digest: Vec<u8>,
 }
 
 /// What came of looking whether an order is due.
@@ -93,7 +89,7 @@ impl Challenge {
     ///
     /// # Errors
     /// The digest in the database is none.
-    pub fn answer(&self) -> Result<ChallengeCertificate, AuthError> {
+    pub fn answer(&self) -> Result<CertifiedKey, AuthError> {
         let failed = |error| AuthError::internal("answer an authority", error);
         if self.digest.len() != 32 {
             return Err(AuthError::internal("answer an authority", "the digest is none"));
@@ -101,8 +97,12 @@ impl Challenge {
         let mut params = CertificateParams::new([self.name.clone()]).map_err(failed)?;
         params.custom_extensions = vec![CustomExtension::new_acme_identifier(&self.digest)];
         let key = KeyPair::generate().map_err(failed)?;
-        let certificate = params.self_signed(&key).map_err(failed)?.der().to_vec();
-        Ok(ChallengeCertificate { certificate, key: Zeroizing::new(key.serialize_der()) })
+        let certificate = CertificateDer::from(params.self_signed(&key).map_err(failed)?);
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
+        let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key);
+        let key = key.map_err(|error| AuthError::internal("answer an authority", error))?;
+        // Not `from_der`: it reads the certificate, and knows no `acmeIdentifier`, which is critical (RFC 8737 section 3).
+        Ok(CertifiedKey::new(vec![certificate], key))
     }
 }
 
@@ -127,22 +127,26 @@ impl Certificates {
         if now < state.due_at {
             return Ok(Tended::Rested);
         }
-        let until = now.plus(LEASE);
-        let claim = (self.which.clone(), state.due_at, until);
-        let claimed = self.env.db.write_global(claim, |tx, (which, seen, until)| {
-            Box::pin(async move { Ok::<_, AuthError>(store::claim(tx, which, *seen, *until).await?) })
+        // By this time of the next one the order is known as this call's.
+        let ours = now.plus(after_silence(state.attempts));
+        let claim = (self.which.clone(), state.due_at, ours);
+        let claimed = self.env.db.write_global(claim, move |tx, (which, seen, ours)| {
+            Box::pin(async move {
+                Ok::<_, AuthError>(store::claim(tx, which, *seen, *ours, now.plus(LEASE)).await?)
+            })
         });
         if !claimed.await? {
             return Ok(Tended::Rested);
         }
         tracing::info!(names = %self.which.names, directory = %self.which.directory, "ordering a certificate");
-        let ordered = tokio::time::timeout(LONGEST_ORDER, order::run(self)).await;
+        let mut proofs = Vec::new();
+        let ordered = tokio::time::timeout(LONGEST_ORDER, order::run(self, &mut proofs)).await;
         // First of all what was got, which costs an order.
         let tended = match ordered.unwrap_or(Err(OrderError::Late)) {
-            Ok(ordered) => self.keep(until, &ordered).await,
-            Err(error) => self.postpone(until, &state, &error).await,
+            Ok(ordered) => self.keep(ours, ordered).await,
+            Err(error) => self.postpone(ours, &state, &error).await,
         };
-        self.forget_challenges().await?;
+        self.forget(proofs).await?;
         tended
     }
 
@@ -178,26 +182,25 @@ impl Certificates {
         found().await
     }
 
-    async fn keep(&self, seen: Timestamp, ordered: &Ordered) -> Result<Tended, AuthError> {
+    async fn keep(&self, ours: Timestamp, ordered: Ordered) -> Result<Tended, AuthError> {
         let now = self.env.now();
-        let seconds = |seconds: i64| Timestamp::from_millis(seconds.saturating_mul(1000));
-        let (not_before, not_after) = (seconds(ordered.facts.not_before), seconds(ordered.facts.not_after));
+        let (not_before, not_after) = validity(&ordered.facts);
         let due_at = renew_at(not_before, not_after, now);
         let sealed_key =
             self.master.seal(KEY, &self.which.seal_context(), &ordered.key, self.env.rng.as_ref());
         let sealed_key =
             sealed_key.map_err(|error| AuthError::internal("seal the certificate's key", error))?;
-        let issued = Issued { chain: ordered.chain.clone(), sealed_key, issued_at: now };
-        let input = (self.which.clone(), seen, issued, not_after, due_at);
-        let kept = self.env.db.write_global(input, move |tx, (which, seen, issued, not_after, due_at)| {
+        let kept =
+            Kept { version: CertificateVersion { which: self.which.clone(), issued_at: now }, not_after };
+        let input = (kept, Issued { chain: ordered.chain, sealed_key });
+        let kept = self.env.db.write_global(input, move |tx, (kept, issued)| {
             Box::pin(async move {
                 store::purge(tx, now.minus(REMEMBERED)).await?;
-                Ok::<_, AuthError>(store::issue(tx, which, *seen, issued, *not_after, *due_at).await?)
+                Ok::<_, AuthError>(store::issue(tx, ours, kept, issued, due_at).await?)
             })
         });
-        // Another node thought that this one had died, and was quicker.
         if !kept.await? {
-            return Ok(Tended::Rested);
+            return Ok(self.overtaken());
         }
         tracing::info!(names = %self.which.names, %not_after, next_order = %due_at, "there is a new certificate");
         Ok(Tended::Renewed)
@@ -205,30 +208,44 @@ impl Certificates {
 
     async fn postpone(
         &self,
-        seen: Timestamp,
+        ours: Timestamp,
         state: &State,
         error: &OrderError,
     ) -> Result<Tended, AuthError> {
         let due_at = self.env.now().plus(delay(state.attempts.saturating_add(1)));
+        let postponed = self.env.db.write_global((self.which.clone(), ours), move |tx, (which, ours)| {
+            Box::pin(async move { Ok::<_, AuthError>(store::postpone(tx, which, *ours, due_at).await?) })
+        });
+        // What went wrong is told also where nothing could be written down.
+        let postponed = postponed.await;
+        let error = said(&error.to_string());
+        if let Ok(false) = postponed {
+            tracing::warn!(names = %self.which.names, %error, "no certificate was got here");
+            return Ok(self.overtaken());
+        }
         let served = match state.not_after {
             Some(not_after) => format!("the certificate that ends at {not_after} is served meanwhile"),
             None => "there is none to serve until then".to_owned(),
         };
         tracing::error!(names = %self.which.names, %error, next_order = %due_at, "no certificate was got; {served}");
-        let postponed =
-            self.env.db.write_global((self.which.clone(), seen, due_at), |tx, (which, seen, due_at)| {
-                Box::pin(async move { Ok::<_, AuthError>(store::postpone(tx, which, *seen, *due_at).await?) })
-            });
-        postponed.await?;
+        postponed?;
         Ok(Tended::Failed(due_at))
     }
 
-    async fn forget_challenges(&self) -> Result<(), AuthError> {
-        let input = (self.settings.names.clone(), self.env.now());
-        let forgotten = self.env.db.write_global(input, |tx, (names, now)| {
+    /// Another node thought that this one had died, and has taken the order.
+    fn overtaken(&self) -> Tended {
+        tracing::warn!(
+            names = %self.which.names,
+            "another server has taken the order over: do the clocks of both go right?"
+        );
+        Tended::Rested
+    }
+
+    async fn forget(&self, proofs: Vec<Challenge>) -> Result<(), AuthError> {
+        let forgotten = self.env.db.write_global((proofs, self.env.now()), |tx, (proofs, now)| {
             Box::pin(async move {
-                for name in names {
-                    store::remove_challenge(tx, name, *now).await?;
+                for Challenge { name, digest } in proofs {
+                    store::remove_challenge(tx, name, digest, *now).await?;
                 }
                 Ok::<_, AuthError>(())
             })
@@ -239,29 +256,68 @@ impl Certificates {
     /// What is to be served now: the certificate if it is another than the one `seen`, and what to answer authorities.
     ///
     /// # Errors
-    /// The database does not answer, or the key in it does not open.
-    pub async fn look(&self, seen: Option<Timestamp>) -> Result<Look, AuthError> {
-        let input = (self.which.clone(), seen, self.env.now());
-        let found = self.env.db.lookup_global(input, |tx, (which, seen, now)| {
+    /// The database does not answer.
+    pub async fn look(&self, seen: Option<&CertificateVersion>) -> Result<Look, AuthError> {
+        let now = self.env.now();
+        let input = (self.which.clone(), seen.cloned());
+        let found = self.env.db.lookup_global(input, move |tx, (which, seen)| {
             Box::pin(async move {
-                let challenges = store::challenges(tx, *now).await?;
-                let newest = store::find_state(tx, which).await?.and_then(|state| state.issued_at);
-                let issued = match newest {
-                    Some(newest) if Some(newest) != *seen => store::find_issued(tx, which).await?,
-                    _ => None,
+                let challenges = store::challenges(tx, now).await?;
+                let all = store::list_kept(tx).await?;
+                let chosen = choose(&all, which, now).map(|kept| &kept.version);
+                let Some(version) = chosen.filter(|version| Some(*version) != seen.as_ref()) else {
+                    return Ok::<_, AuthError>((challenges, None));
                 };
-                Ok::<_, AuthError>((issued, challenges))
+                let issued = store::find_issued(tx, version).await?;
+                Ok((challenges, issued.map(|issued| (version.clone(), issued))))
             })
         });
-        let (issued, challenges) = found.await?;
+        let (challenges, chosen) = found.await?;
         let challenges = challenges.into_iter().map(|(name, digest)| Challenge { name, digest }).collect();
-        Ok(Look { certificate: issued.map(|issued| self.opened(issued)).transpose()?, challenges })
+        let certificate = match chosen {
+            Some((version, issued)) => self.opened(version, &issued).await.map(Some),
+            None => Ok(None),
+        };
+        Ok(Look { challenges, certificate })
     }
 
-    fn opened(&self, issued: Issued) -> Result<ServedCertificate, AuthError> {
-        let Issued { chain, sealed_key, issued_at } = issued;
-        let key = self.master.open(KEY, &self.which.seal_context(), &sealed_key);
+    /// What was kept, as it is served. What cannot be served is replaced.
+    async fn opened(
+        &self,
+        version: CertificateVersion,
+        issued: &Issued,
+    ) -> Result<ChosenCertificate, AuthError> {
+        match self.read(&version, issued) {
+            Ok(served) => {
+                let stands_in = version.which != self.which;
+                Ok(ChosenCertificate { served, version, stands_in })
+            }
+            Err(error) => {
+                self.replace(version).await?;
+                Err(error)
+            }
+        }
+    }
+
+    fn read(&self, version: &CertificateVersion, issued: &Issued) -> Result<ServedCertificate, AuthError> {
+        let key = self.master.open(KEY, &version.which.seal_context(), &issued.sealed_key);
         let key = key.map_err(|error| AuthError::internal("open the certificate's key", error))?;
-        Ok(ServedCertificate { chain, key, issued_at })
+        let served = ServedCertificate::new(&issued.chain, PrivatePkcs8KeyDer::from(key.to_vec()).into());
+        served.map_err(|error| AuthError::internal("serve the certificate in the database", error))
+    }
+
+    /// Has the next ordered now. Not within the hour of the last: if no certificate could be read here, it would else be
+    /// order after order.
+    async fn replace(&self, version: CertificateVersion) -> Result<(), AuthError> {
+        let now = self.env.now();
+        let replaced = self.env.db.write_global(version, move |tx, version| {
+            Box::pin(async move {
+                Ok::<_, AuthError>(store::replace(tx, version, now, now.minus(LEAST_PAUSE)).await?)
+            })
+        });
+        if replaced.await? {
+            tracing::warn!(names = %self.which.names, "the certificate in the database is of no use: another is ordered");
+        }
+        Ok(())
     }
 }
