@@ -7,12 +7,14 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::extract::Request;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Response, Version};
 use axum_server::accept::Accept;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -36,6 +38,8 @@ struct House {
     guests: Mutex<HashMap<u64, Arc<Guest>>>,
     next: AtomicU64,
     counts: Counts,
+    /// Whether each answer is the last on its connection.
+    closing: AtomicBool,
 }
 
 /// What came to the door.
@@ -68,7 +72,14 @@ impl Door {
             guests: Mutex::default(),
             next: AtomicU64::new(0),
             counts: Counts::default(),
+            closing: AtomicBool::new(false),
         }))
+    }
+
+    /// From now on each answer is the last on its connection: one that is closed while it waits for the next request can
+    /// meet that request on its way, and a proxy does not send a sign-in twice.
+    pub(crate) fn begin_stop(&self) {
+        self.0.closing.store(true, Ordering::Release);
     }
 }
 
@@ -266,7 +277,7 @@ impl AsyncWrite for Seated {
     }
 }
 
-/// A service that says when its connection waits for an answer.
+/// A service that says when its connection waits for an answer, and which is the last.
 #[derive(Clone)]
 pub(crate) struct Served<S> {
     guest: Arc<Guest>,
@@ -290,9 +301,9 @@ impl Drop for Waiting {
     }
 }
 
-impl<S, B> Service<Request<B>> for Served<S>
+impl<S, B, R> Service<Request<B>> for Served<S>
 where
-    S: Service<Request<B>>,
+    S: Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
 {
     type Response = S::Response;
@@ -305,9 +316,16 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let waiting = Waiting::new(Arc::clone(&self.guest));
+        // HTTP/2 has no such header (RFC 9113 section 8.2.2) and loses nothing: GOAWAY says which requests were not taken.
+        let has_header = request.version() < Version::HTTP_2;
         let answer = self.service.call(request);
         Box::pin(async move {
-            let answer = answer.await;
+            let mut answer = answer.await;
+            if let (true, true, Ok(answer)) =
+                (has_header, waiting.0.house.closing.load(Ordering::Acquire), &mut answer)
+            {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             drop(waiting);
             answer
         })

@@ -6,11 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::header::CONNECTION;
-use axum::http::{HeaderValue, Version};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
 use axum_server::Server;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -253,10 +248,8 @@ async fn answer(
     stop: Stop,
     signals: Signals,
 ) -> Result<(), Failure> {
-    let (handle, app) = (axum_server::Handle::new(), app);
-    let app = app.layer(from_fn_with_state(gate.clone(), ends_connection));
-    let app = app.into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(stop_on_signal(gate.clone(), handle.clone(), stop, signals));
+    let (handle, app) = (axum_server::Handle::new(), app.into_make_service_with_connect_info::<SocketAddr>());
+    tokio::spawn(stop_on_signal(gate.clone(), entrance.door.clone(), handle.clone(), stop, signals));
     let server = axum_server::from_tcp(entrance.listener)?.handle(handle);
     match entrance.tls {
         None => bounded(server.acceptor(entrance.door)).serve(app).await?,
@@ -282,20 +275,9 @@ pub(crate) fn bounded<A>(server: Server<SocketAddr, A>) -> Server<SocketAddr, A>
     server
 }
 
-/// While the server stops, the answer is the last on its connection. A connection closed while it waits for the next
-/// request can meet that request on its way, and a proxy does not send a sign-in twice.
-async fn ends_connection(State(gate): State<Wardgate>, request: Request, next: Next) -> Response {
-    let version = request.version();
-    let mut response = next.run(request).await;
-    // HTTP/2 has no such header (RFC 9113 section 8.2.2) and loses nothing: GOAWAY says which requests were not taken.
-    if version < Version::HTTP_2 && gate.is_stopping() {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
-}
-
 async fn stop_on_signal(
     gate: Wardgate,
+    door: Door,
     handle: axum_server::Handle<SocketAddr>,
     stop: Stop,
     mut signals: Signals,
@@ -303,6 +285,7 @@ async fn stop_on_signal(
     let name = signals.next().await;
     tracing::info!(signal = name, "stopping");
     gate.begin_stop();
+    door.begin_stop();
     let stopping = async {
         tokio::time::sleep(stop.delay).await;
         handle.graceful_shutdown(Some(stop.grace));

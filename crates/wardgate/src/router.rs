@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use http::{Extensions, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -82,13 +82,7 @@ fn routes(gate: &Wardgate) -> Router<Wardgate> {
         .route("/t/{slug}/{*path}", any(below_slug))
         .route("/admin/tenants/{id}/{*path}", any(below_id))
         .with_state((gate.clone(), inner));
-    let routes = root.layer(from_fn_with_state(gate.clone(), beside_path)).merge(of_tenants);
-    #[cfg(feature = "pages")]
-    let routes = if gate.0.pages {
-        routes.layer(from_fn_with_state(gate.clone(), crate::pages::turned_away))
-    } else {
-        routes
-    };
+    let routes = root.layer(from_fn_with_state(gate.clone(), at_root)).merge(of_tenants);
     let routes = if gate.0.web.docs { routes.merge(docs::router(description())) } else { routes };
     match &gate.0.dev_inbox {
         Some(mails) => routes.merge(inbox::router(Arc::clone(mails))),
@@ -130,6 +124,31 @@ fn with_pages(routes: Vec<Route<Wardgate>>, gate: &Wardgate) -> Vec<Route<Wardga
     routes
 }
 
+/// What is asked for beside all paths of tenants.
+async fn at_root(State(gate): State<Wardgate>, mut request: Request, next: Next) -> Response {
+    match beside_path(&gate, request.uri(), request.headers(), request.extensions()).await {
+        Ok(tenant) => {
+            trace::of_tenant(tenant.id);
+            request.extensions_mut().insert(tenant);
+            next.run(request).await
+        }
+        Err(refusal) => turn_away(&gate, request, refusal),
+    }
+}
+
+/// The answer where no tenant is there to answer.
+#[cfg_attr(
+    not(feature = "pages"),
+    expect(unused_variables, clippy::needless_pass_by_value, reason = "only pages tell it in another way")
+)]
+fn turn_away(gate: &Wardgate, request: Request, refusal: AuthError) -> Response {
+    #[cfg(feature = "pages")]
+    if gate.0.pages {
+        return crate::pages::turn_away(gate, request, refusal);
+    }
+    refusal.into_response()
+}
+
 type Inner = (Wardgate, Router);
 
 /// `/t/{slug}/…`
@@ -143,7 +162,7 @@ async fn below_slug(State((gate, inner)): State<Inner>, mut request: Request) ->
             request.extensions_mut().insert(tenant);
             ask(inner, request, &rest).await
         }
-        Err(refusal) => refusal.into_response(),
+        Err(refusal) => turn_away(&gate, request, refusal),
     }
 }
 
@@ -186,12 +205,15 @@ async fn ask(inner: Router, mut request: Request, path: &str) -> Response {
 }
 
 fn layered(routes: Router<Wardgate>, gate: &Wardgate) -> Router<Wardgate> {
-    routes
-        .layer(CatchPanicLayer::custom(|_| {
+    // In one, the outermost first: each call to `layer` is a box around every route, which each request copies with all
+    // that are inside.
+    routes.layer((
+        from_fn_with_state(Arc::clone(&gate.0.envelope), envelope::wrap),
+        cors(&gate.0.web.cors),
+        CatchPanicLayer::custom(|_| {
             AuthError::internal("answer a request", "a handler panicked").into_response()
-        }))
-        .layer(cors(&gate.0.web.cors))
-        .layer(from_fn_with_state(Arc::clone(&gate.0.envelope), envelope::wrap))
+        }),
+    ))
 }
 
 fn cors(origins: &CorsOrigins) -> CorsLayer {

@@ -2,9 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::extract::{ConnectInfo, FromRef, FromRequestParts, Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::extract::{ConnectInfo, FromRef, FromRequestParts};
 use http::header::HOST;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Uri};
@@ -13,27 +11,10 @@ use crate::gate::Wardgate;
 use crate::kernel::error::AuthError;
 use crate::kernel::ids::TenantId;
 use crate::kernel::tenant::CurrentTenant;
-use crate::web::trace;
 
 /// The tenant that a superadmin acts on, by a path below `/admin/tenants/{id}`.
 #[derive(Debug, Clone)]
 pub(crate) struct ActsOn(pub(crate) TenantId);
-
-/// The middleware that finds the tenant by a trusted proxy's word or the request's host, unless its path has named one
-/// already.
-pub(crate) async fn beside_path(State(gate): State<Wardgate>, mut request: Request, next: Next) -> Response {
-    if request.extensions().get::<CurrentTenant>().is_some() {
-        return next.run(request).await;
-    }
-    match named(&gate, request.uri(), request.headers(), request.extensions()).await {
-        Ok(tenant) => {
-            trace::of_tenant(tenant.id);
-            request.extensions_mut().insert(tenant);
-            next.run(request).await
-        }
-        Err(refusal) => refusal.into_response(),
-    }
-}
 
 /// The tenant that the path names, where its host lets it.
 pub(crate) async fn below_path(
@@ -46,7 +27,7 @@ pub(crate) async fn below_path(
 }
 
 /// The tenant that a trusted proxy names; else the one that the host names.
-async fn named(
+pub(crate) async fn beside_path(
     gate: &Wardgate,
     uri: &Uri,
     headers: &HeaderMap,
@@ -94,7 +75,7 @@ pub(crate) async fn tenant_of(parts: &mut Parts, gate: &Wardgate) -> Result<Curr
     if let Some(known) = parts.extensions.get::<CurrentTenant>() {
         return Ok(known.clone());
     }
-    let tenant = named(gate, &parts.uri, &parts.headers, &parts.extensions).await?;
+    let tenant = beside_path(gate, &parts.uri, &parts.headers, &parts.extensions).await?;
     parts.extensions.insert(tenant.clone());
     Ok(tenant)
 }

@@ -57,18 +57,13 @@ pub(crate) async fn retold(State(gate): State<Wardgate>, request: Request, next:
     in_words(next.run(Request::from_parts(parts, body)).await, &visit)
 }
 
-/// The middleware around everything: whoever reads pages is told by one that the tenant is suspended.
-pub(crate) async fn turned_away(State(gate): State<Wardgate>, request: Request, next: Next) -> Response {
-    if !reads_pages(&request) {
-        return next.run(request).await;
+/// The answer where no tenant is there to answer: whoever reads pages is told by one that it is suspended.
+pub(crate) fn turn_away(gate: &Wardgate, request: Request, refusal: AuthError) -> Response {
+    if !matches!(refusal, AuthError::TenantSuspended) || !reads_pages(&request) {
+        return refusal.into_response();
     }
-    let (parts, body) = request.into_parts();
-    let visit = Visit::new(&gate, gate.tenants().default_tenant(), &parts);
-    let mut response = next.run(Request::from_parts(parts, body)).await;
-    match Refusal::take_if(&mut response, |error| matches!(error, AuthError::TenantSuspended)) {
-        Some(error) => visit.turn_away(error),
-        None => response,
-    }
+    let (parts, _) = request.into_parts();
+    Visit::new(gate, gate.tenants().default_tenant(), &parts).turn_away(refusal)
 }
 
 fn reads_pages(request: &Request) -> bool {

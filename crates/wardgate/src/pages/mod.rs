@@ -23,7 +23,7 @@ use axum::handler::Handler;
 use http::Method;
 
 pub(crate) use files::files;
-pub(crate) use guard::{guard, retold, turned_away};
+pub(crate) use guard::{guard, retold, turn_away};
 
 use crate::gate::Wardgate;
 use crate::web::openapi::operation;

@@ -540,15 +540,6 @@ pub(crate) struct Refusal(std::sync::Arc<AuthError>);
 impl Refusal {
     /// What this answer refuses; `None` if it does not.
     pub(crate) fn take(response: &mut Response) -> Option<AuthError> {
-        Self::take_if(response, |_| true)
-    }
-
-    /// The same, of what `wanted` says; every other refusal stays.
-    pub(crate) fn take_if(
-        response: &mut Response,
-        wanted: impl FnOnce(&AuthError) -> bool,
-    ) -> Option<AuthError> {
-        response.extensions().get::<Self>().filter(|refusal| wanted(&refusal.0))?;
         std::sync::Arc::into_inner(response.extensions_mut().remove::<Self>()?.0)
     }
 }

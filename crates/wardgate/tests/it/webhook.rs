@@ -198,7 +198,7 @@ async fn who_does_not_answer_is_not_waited_for() {
     let server = Receiver::new(&[""]).await;
     let began = tokio::time::Instant::now();
     let late = post(&to_loopback(), &server.url()).await;
-    assert_eq!(late, Err(OutboundError::Failed("no answer within 5 seconds".to_owned())));
+    assert_eq!(late, Err(OutboundError::Failed("no answer in time".to_owned())));
     assert!(began.elapsed() < Duration::from_secs(8));
 }
 
