@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::header::CONNECTION;
-use axum::http::{HeaderValue, Response, Version};
+use axum::http::{HeaderValue, Response};
 use axum_server::accept::Accept;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -316,14 +316,12 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let waiting = Waiting::new(Arc::clone(&self.guest));
-        // HTTP/2 has no such header (RFC 9113 section 8.2.2) and loses nothing: GOAWAY says which requests were not taken.
-        let has_header = request.version() < Version::HTTP_2;
         let answer = self.service.call(request);
         Box::pin(async move {
             let mut answer = answer.await;
-            if let (true, true, Ok(answer)) =
-                (has_header, waiting.0.house.closing.load(Ordering::Acquire), &mut answer)
-            {
+            if let (true, Ok(answer)) = (waiting.0.house.closing.load(Ordering::Acquire), &mut answer) {
+                // hyper leaves it out over HTTP/2, which has no such header (RFC 9113 section 8.2.2) and loses nothing:
+                // GOAWAY says which requests were not taken.
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             drop(waiting);
