@@ -58,6 +58,18 @@ class Prometheus:
         command += [f"--storage.tsdb.path={folder}/tsdb", f"--web.listen-address=127.0.0.1:{self.port}"]
         process, log = start(stack, folder, "prometheus", command)
         until_it_listens("prometheus", self.port, process, log)
+        # It listens before it reads what it has: until then every answer is a 503 of plain words.
+        deadline = time.monotonic() + WITHIN
+        while not self.is_ready():
+            if time.monotonic() > deadline:
+                raise SystemExit(f"prometheus is not ready within {WITHIN} s: see {log}")
+            time.sleep(0.1)
+
+    def is_ready(self):
+        try:
+            return urllib.request.urlopen(f"http://127.0.0.1:{self.port}/-/ready").status == 200
+        except urllib.error.HTTPError:
+            return False
 
     def get(self, path, **query):
         address = f"http://127.0.0.1:{self.port}/api/v1/{path}?{urllib.parse.urlencode(query)}"
