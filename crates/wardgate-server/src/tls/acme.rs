@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Interval, MissedTickBehavior};
-use wardgate::{AuthError, CertificateVersion, Challenge, Wardgate};
+use wardgate::{AuthError, CertificateVersion, Challenge, ChosenCertificate, Wardgate};
 
 use super::Certificates;
 use crate::failure::Failure;
@@ -70,27 +70,36 @@ impl Ordered {
     async fn look(&mut self) -> Result<(), AuthError> {
         let Some(certificates) = self.gate.certificates() else { return Ok(()) };
         let look = certificates.look(self.version.as_ref()).await?;
-        // First: without an answer to the authority what is of no use now would stay so.
-        if look.challenges != self.challenges {
-            let answer = |challenge: &Challenge| Ok((challenge.name.clone(), Arc::new(challenge.answer()?)));
-            let answers: Result<HashMap<_, _>, AuthError> = look.challenges.iter().map(answer).collect();
-            self.live.replace_challenges(answers?);
-            self.challenges = look.challenges;
-        }
+        // Neither waits for the other: without an answer to the authority what is of no use now would stay so.
+        let answered = self.answer(look.challenges);
         if let Some(chosen) = look.certificate? {
-            let names = chosen.served.facts.names.join(" ");
-            self.live.replace(&[chosen.served]);
-            self.version = Some(chosen.version);
-            if chosen.stands_in {
-                tracing::warn!(
-                    names,
-                    "another certificate is served until there is one for all names of acme.domains"
-                );
-            } else {
-                tracing::info!(names, "a certificate of the authority is served");
-            }
+            self.serve(chosen);
+        }
+        answered
+    }
+
+    fn answer(&mut self, challenges: Vec<Challenge>) -> Result<(), AuthError> {
+        if challenges != self.challenges {
+            let answer = |challenge: &Challenge| Ok((challenge.name.clone(), Arc::new(challenge.answer()?)));
+            let answers: Result<HashMap<_, _>, AuthError> = challenges.iter().map(answer).collect();
+            self.live.replace_challenges(answers?);
+            self.challenges = challenges;
         }
         Ok(())
+    }
+
+    fn serve(&mut self, chosen: ChosenCertificate) {
+        let names = chosen.served.facts.names.join(" ");
+        self.live.replace(&[chosen.served]);
+        self.version = Some(chosen.version);
+        if chosen.stands_in {
+            tracing::warn!(
+                names,
+                "another certificate is served until there is one for all names of acme.domains"
+            );
+        } else {
+            tracing::info!(names, "a certificate of the authority is served");
+        }
     }
 }
 

@@ -19,6 +19,10 @@ use crate::tls::{BOTH, connect_to, health, self_signed};
 
 const NAMES: [&str; 2] = ["auth.example.test", "tenant.example.test"];
 
+/// A block of PEM, in SQL, that holds nothing.
+const BROKEN: &str =
+    "('-----BEGIN CERTIFICATE-----' || char(10) || '*' || char(10) || '-----END CERTIFICATE-----')";
+
 /// An authority and the DNS that it asks, in which each name is this machine's.
 struct Pebble {
     folder: TempDir,
@@ -154,10 +158,14 @@ fn a_certificate_is_got_kept_and_renewed() {
     assert_eq!(serves(&server, NAMES[1]), first, "one certificate for both");
     drop(server);
 
-    // The stored one at once, and no order for it.
+    // The stored one at once, and no order for it; and no question that cannot be answered keeps it back.
+    pebble.sql("INSERT INTO acme_challenges VALUES ('other.example.test', x'00', 9000000000000000)");
     let server = Server::spawn(pebble.command(pebble.port));
     assert_eq!(serves(&server, NAMES[0]), first);
     assert_eq!(pebble.certificates(), 1);
+    pebble.sql("DELETE FROM acme_challenges");
+    server.signal("HUP");
+    server.wait_for_log_without("ordering a certificate", "there is nothing to hurry");
     // When it is time there is the next, and whoever asks meanwhile gets the old one.
     pebble.sql("UPDATE acme_certificates SET due_at = 0");
     server.wait_for_log("ordering a certificate");
@@ -175,10 +183,7 @@ fn what_cannot_be_served_is_no_end_and_another_is_ordered() {
     let first = serves(&server, NAMES[0]);
     drop(server);
     // The first block is whole: it is what comes after it that nobody reads.
-    pebble.sql(
-        "UPDATE acme_certificates SET chain = chain || '-----BEGIN CERTIFICATE-----' || char(10) || '*' \
-         || char(10) || '-----END CERTIFICATE-----'",
-    );
+    pebble.sql(&format!("UPDATE acme_certificates SET chain = chain || {BROKEN}"));
     // One that has just come is not ordered anew: what comes next might be no better.
     let server = Server::spawn(pebble.command(pebble.port));
     server.wait_for_log("the certificate cannot be served");
@@ -210,9 +215,19 @@ fn a_name_more_takes_no_other_off_the_air() {
     let server = Server::spawn(command(free_port()));
     server.wait_for_log("another certificate is served until there is one for all names");
     assert_eq!(serves(&server, NAMES[1]), first);
-    server.wait_for_log("no certificate was got");
+    server.wait_for_log("no certificate was got; until then there is none for all of these names");
     assert_eq!(serves(&server, NAMES[1]), first);
     drop(server);
+    // One that only stands in is not ordered anew, whatever is wrong with it.
+    pebble.sql(&format!(
+        "UPDATE acme_certificates SET issued_at = issued_at - 3600000, chain = chain || {BROKEN}"
+    ));
+    let server = Server::spawn(command(free_port()));
+    server.wait_for_log("the certificate cannot be served");
+    drop(server);
+    let due = "SELECT due_at - CAST(strftime('%s') AS INTEGER) * 1000 FROM acme_certificates WHERE names LIKE 'auth%'";
+    assert!(pebble.one::<i64>(due) > 24 * 60 * 60 * 1000);
+    pebble.sql(&format!("UPDATE acme_certificates SET chain = replace(chain, {BROKEN}, '')"));
     // As if each try had ended with its server: the next takes as long as after as many that failed.
     pebble.sql("UPDATE acme_certificates SET due_at = 0, attempts = 3 WHERE names LIKE 'new%'");
     let mut server = Server::spawn(command(pebble.port));

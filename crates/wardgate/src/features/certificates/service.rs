@@ -159,8 +159,11 @@ impl Certificates {
         let hurried = self.env.db.write_global(input, |tx, (which, now)| {
             Box::pin(async move { Ok::<_, AuthError>(store::hurry(tx, which, *now).await?) })
         });
+        let names = &self.which.names;
         if hurried.await? {
-            tracing::info!(names = %self.which.names, "the order that failed is tried again now");
+            tracing::info!(%names, "the order that failed is tried again now");
+        } else {
+            tracing::info!(%names, "there is nothing to hurry: no order has failed, or a server is at it now");
         }
         Ok(())
     }
@@ -225,7 +228,7 @@ impl Certificates {
         }
         let served = match state.not_after {
             Some(not_after) => format!("the certificate that ends at {not_after} is served meanwhile"),
-            None => "there is none to serve until then".to_owned(),
+            None => "until then there is none for all of these names".to_owned(),
         };
         tracing::error!(names = %self.which.names, %error, next_order = %due_at, "no certificate was got; {served}");
         postponed?;
@@ -281,7 +284,7 @@ impl Certificates {
         Ok(Look { challenges, certificate })
     }
 
-    /// What was kept, as it is served. What cannot be served is replaced.
+    /// What was kept, as it is served. What cannot be served is replaced; where it only stands in, one is ordered anyway.
     async fn opened(
         &self,
         version: CertificateVersion,
@@ -293,7 +296,9 @@ impl Certificates {
                 Ok(ChosenCertificate { served, version, stands_in })
             }
             Err(error) => {
-                self.replace(version).await?;
+                if version.which == self.which {
+                    self.replace(version).await?;
+                }
                 Err(error)
             }
         }
