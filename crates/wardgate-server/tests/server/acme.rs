@@ -38,7 +38,13 @@ fn free_port() -> u16 {
 }
 
 impl Pebble {
+    /// One that looks at each name for each order.
     fn start() -> Option<Self> {
+        Self::start_with("0")
+    }
+
+    /// `remembered`: of a hundred names that it has looked at before, how many it believes without another look.
+    fn start_with(remembered: &str) -> Option<Self> {
         let program = PathBuf::from(std::env::var_os("WARDGATE_TEST_PEBBLE")?);
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
@@ -67,6 +73,7 @@ impl Pebble {
         pebble.arg("-strict").args(["-dnsserver", &format!("127.0.0.1:{dns}")]).arg("-config");
         // Its looking is real; only the pauses are left out that are there to find impatient clients.
         pebble.arg(path("pebble.json")).env("PEBBLE_VA_NOSLEEP", "1");
+        pebble.env("PEBBLE_AUTHZREUSE", remembered);
         let pebble = pebble.stdout(log("pebble.log")).stderr(log("pebble.err")).spawn().unwrap();
         let directory = format!("https://127.0.0.1:{listen}/dir");
         while TcpStream::connect(("127.0.0.1", listen)).is_err() {
@@ -149,7 +156,7 @@ fn wait_until_served(server: &Server) {
 
 #[test]
 fn a_certificate_is_got_kept_and_renewed() {
-    let Some(pebble) = Pebble::start() else { return };
+    let Some(pebble) = Pebble::start_with("100") else { return };
     let server = Server::spawn(pebble.command(pebble.port));
     server.wait_for_log("there is no certificate yet");
     assert!(shown(&server, NAMES[0]).is_empty(), "nothing is served yet");
